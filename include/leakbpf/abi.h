@@ -26,153 +26,153 @@
 #define LK_ABI_VERSION 1
 
 enum lk_verdict {
-	LK_DROP = 0, /* silence */
-	LK_REFUSE = 1, /* the sender is told at once where a protocol for that exists */
-	LK_PASS = 2,
-	LK_REWRITE = 3, /* DNS, to the resolver */
-	LK_VERDICTS
+    LK_DROP = 0,   /* silence */
+    LK_REFUSE = 1, /* the sender is told at once where a protocol for that exists */
+    LK_PASS = 2,
+    LK_REWRITE = 3, /* DNS, to the resolver */
+    LK_VERDICTS
 };
 
 /* Why a verdict was given: docs/policy.md names each row that gives it. */
 enum lk_reason {
-	LK_NO_POLICY = 0, /* row 0 */
-	LK_ETHERTYPE = 1, /* row 1 */
-	LK_MALFORMED = 2, /* row 2 */
-	LK_SOURCE = 3, /* row 3 */
-	LK_FRAGMENT = 4, /* row F */
-	LK_DNS = 5, /* rows 6 and 7, and the connect hooks */
-	LK_NOT_ALLOWED = 6, /* row 12 */
-	LK_BYPASS = 7, /* setsockopt guard */
-	LK_ARP = 8, /* row 1 */
-	LK_LINK = 9, /* rows 1 and 8 */
-	LK_VPN_DAEMON = 10, /* row 4 */
-	LK_GATEWAY = 11, /* row 5 */
-	LK_SERVED = 12, /* row 9 */
-	LK_LAN = 13, /* row 10 */
-	LK_MULTICAST = 14, /* row 11 */
-	LK_OUT_OF_SCOPE = 15, /* a socket or device that no policy is for */
-	LK_REASONS
+    LK_NO_POLICY = 0,     /* row 0 */
+    LK_ETHERTYPE = 1,     /* row 1 */
+    LK_MALFORMED = 2,     /* row 2 */
+    LK_SOURCE = 3,        /* row 3 */
+    LK_FRAGMENT = 4,      /* row F */
+    LK_DNS = 5,           /* rows 6 and 7, and the connect hooks */
+    LK_NOT_ALLOWED = 6,   /* row 12 */
+    LK_BYPASS = 7,        /* setsockopt guard */
+    LK_ARP = 8,           /* row 1 */
+    LK_LINK = 9,          /* rows 1 and 8 */
+    LK_VPN_DAEMON = 10,   /* row 4 */
+    LK_GATEWAY = 11,      /* row 5 */
+    LK_SERVED = 12,       /* row 9 */
+    LK_LAN = 13,          /* row 10 */
+    LK_MULTICAST = 14,    /* row 11 */
+    LK_OUT_OF_SCOPE = 15, /* a socket or device that no policy is for */
+    LK_REASONS
 };
 
 enum lk_hook {
-	LK_HOOK_UPLINK = 0,
-	LK_HOOK_CONNECT4 = 1,
-	LK_HOOK_CONNECT6 = 2,
-	LK_HOOK_SETSOCKOPT = 3,
-	LK_HOOKS
+    LK_HOOK_UPLINK = 0,
+    LK_HOOK_CONNECT4 = 1,
+    LK_HOOK_CONNECT6 = 2,
+    LK_HOOK_SETSOCKOPT = 3,
+    LK_HOOKS
 };
 
 struct lk_addr {
-	__be32 w[4];
+    __be32 w[4];
 };
 LK_ASSERT_SIZE(struct lk_addr, 16);
 
 /* ---- the policy as the kernel reads it -------------------------------------------------- */
 
 enum lk_policy_flag {
-	LK_POLICY_ACTIVE = 1u << 0, /* absent: everything is denied as no-policy */
-	LK_POLICY_STRICT = 1u << 1,
-	LK_POLICY_NO_LAN = 1u << 2,
-	LK_POLICY_LAN_NAMES = 1u << 3,
-	LK_POLICY_NO_MULTICAST = 1u << 4,
-	LK_POLICY_SILENT = 1u << 5, /* --action drop */
-	LK_POLICY_GW_HOSTS = 1u << 6, /* gw_set has rows in lk_gw */
-	LK_POLICY_GW_NETS = 1u << 7, /* gw_set has rows in lk_gw_net */
-	LK_POLICY_IDENTITY = 1u << 8, /* uids or cgroups are given: look the sender up */
-	LK_POLICY_RESOLVER4 = 1u << 9,
-	LK_POLICY_RESOLVER6 = 1u << 10,
-	LK_POLICY_FWMARK = 1u << 11, /* fwmark and fwmark_mask hold (strict, row 5) */
+    LK_POLICY_ACTIVE = 1u << 0, /* absent: everything is denied as no-policy */
+    LK_POLICY_STRICT = 1u << 1,
+    LK_POLICY_NO_LAN = 1u << 2,
+    LK_POLICY_LAN_NAMES = 1u << 3,
+    LK_POLICY_NO_MULTICAST = 1u << 4,
+    LK_POLICY_SILENT = 1u << 5,   /* --action drop */
+    LK_POLICY_GW_HOSTS = 1u << 6, /* gw_set has rows in lk_gw */
+    LK_POLICY_GW_NETS = 1u << 7,  /* gw_set has rows in lk_gw_net */
+    LK_POLICY_IDENTITY = 1u << 8, /* uids or cgroups are given: look the sender up */
+    LK_POLICY_RESOLVER4 = 1u << 9,
+    LK_POLICY_RESOLVER6 = 1u << 10,
+    LK_POLICY_FWMARK = 1u << 11, /* fwmark and fwmark_mask hold (strict, row 5) */
 };
 
-#define LK_MAX_UIDS 8
+#define LK_MAX_UIDS    8
 #define LK_MAX_CGROUPS 4
 
 struct lk_cgroup {
-	__u64 id; /* cgroup2 id (kernfs inode) */
-	__u32 level; /* distance from the host's cgroup2 root, 1 or more */
-	__u32 pad;
+    __u64 id;    /* cgroup2 id (kernfs inode) */
+    __u32 level; /* distance from the host's cgroup2 root, 1 or more */
+    __u32 pad;
 };
 
 struct lk_policy {
-	__u32 flags; /* enum lk_policy_flag */
-	__u32 gw_set; /* rows of lk_gw and lk_gw_net */
-	__u32 fwmark;
-	__u32 fwmark_mask;
-	__u32 n_uids;
-	__u32 n_cgroups;
-	__u32 uids[LK_MAX_UIDS]; /* initial user namespace; never 0 or 65534 */
-	struct lk_cgroup cgroups[LK_MAX_CGROUPS];
-	struct lk_addr resolver4; /* first IPv4 resolver, v4-mapped */
-	struct lk_addr resolver6;
-	__be16 resolver4_port;
-	__be16 resolver6_port;
-	__u32 pad;
+    __u32 flags;  /* enum lk_policy_flag */
+    __u32 gw_set; /* rows of lk_gw and lk_gw_net */
+    __u32 fwmark;
+    __u32 fwmark_mask;
+    __u32 n_uids;
+    __u32 n_cgroups;
+    __u32 uids[LK_MAX_UIDS]; /* initial user namespace; never 0 or 65534 */
+    struct lk_cgroup cgroups[LK_MAX_CGROUPS];
+    struct lk_addr resolver4; /* first IPv4 resolver, v4-mapped */
+    struct lk_addr resolver6;
+    __be16 resolver4_port;
+    __be16 resolver6_port;
+    __u32 pad;
 };
 LK_ASSERT_SIZE(struct lk_policy, 160);
 
 enum lk_dev_flag {
-	LK_DEV_L3 = 1u << 0, /* packets begin with the IP header */
-	LK_DEV_BOND_PORT = 1u << 1, /* LACP passes */
-	LK_DEV_BRIDGE_PORT = 1u << 2, /* BPDUs pass */
-	LK_DEV_PPPOE = 1u << 3, /* --pppoe, and the ppp device on top is guarded */
-	LK_DEV_NETS = 1u << 4, /* net_set has rows in lk_net */
-	LK_DEV_MORE_OWN = 1u << 5, /* own addresses beyond own[]: rows LK_NET_OWN in lk_net */
+    LK_DEV_L3 = 1u << 0,          /* packets begin with the IP header */
+    LK_DEV_BOND_PORT = 1u << 1,   /* LACP passes */
+    LK_DEV_BRIDGE_PORT = 1u << 2, /* BPDUs pass */
+    LK_DEV_PPPOE = 1u << 3,       /* --pppoe, and the ppp device on top is guarded */
+    LK_DEV_NETS = 1u << 4,        /* net_set has rows in lk_net */
+    LK_DEV_MORE_OWN = 1u << 5,    /* own addresses beyond own[]: rows LK_NET_OWN in lk_net */
 };
 
-#define LK_MAX_OWN 8
-#define LK_DEV_SLOTS 1024u /* devices of one epoch; a power of two */
-#define LK_DEV_PROBES 4u /* a device sits at (ifindex + 0..3) % LK_DEV_SLOTS of its epoch's half */
+#define LK_MAX_OWN    8
+#define LK_DEV_SLOTS  1024u /* devices of one epoch; a power of two */
+#define LK_DEV_PROBES 4u    /* a device sits at (ifindex + 0..3) % LK_DEV_SLOTS of its epoch's half */
 
 /* One uplink under one epoch. Index in lk_dev: (epoch % 2) * LK_DEV_SLOTS + slot. */
 struct lk_dev {
-	__u32 epoch; /* must equal the word's, or the record is not in force */
-	__u32 ifindex;
-	__u32 flags; /* enum lk_dev_flag */
-	__u32 net_set; /* rows of lk_net */
-	__u32 n_own;
-	__u32 pad;
-	struct lk_addr own[LK_MAX_OWN]; /* IPv4 first */
-	struct lk_policy policy;
+    __u32 epoch; /* must equal the word's, or the record is not in force */
+    __u32 ifindex;
+    __u32 flags;   /* enum lk_dev_flag */
+    __u32 net_set; /* rows of lk_net */
+    __u32 n_own;
+    __u32 pad;
+    struct lk_addr own[LK_MAX_OWN]; /* IPv4 first */
+    struct lk_policy policy;
 };
 LK_ASSERT_SIZE(struct lk_dev, 312);
 
 /* What the socket hooks go by, under one epoch. Index in lk_host: epoch % 2. */
 struct lk_host {
-	__u32 epoch;
-	__u32 net_set; /* rows of lk_net with LK_NET_OWN and LK_NET_INSIDE */
-	__u64 netns_cookie; /* sockets of any other network namespace are left alone */
-	struct lk_policy policy; /* of the scope that takes in new uplinks */
+    __u32 epoch;
+    __u32 net_set;           /* rows of lk_net with LK_NET_OWN and LK_NET_INSIDE */
+    __u64 netns_cookie;      /* sockets of any other network namespace are left alone */
+    struct lk_policy policy; /* of the scope that takes in new uplinks */
 };
 LK_ASSERT_SIZE(struct lk_host, 176);
 
 /* lk_word[0], written by one aligned 4-byte store of epoch: the moment a policy takes force. */
 struct lk_word {
-	__u32 epoch; /* 0: no policy */
-	__u32 abi; /* LK_ABI_VERSION */
+    __u32 epoch; /* 0: no policy */
+    __u32 abi;   /* LK_ABI_VERSION */
 };
 LK_ASSERT_SIZE(struct lk_word, 8);
 
 /* ---- rows --------------------------------------------------------------------------------- */
 
 struct lk_set_addr { /* key of lk_gw */
-	__u32 set;
-	struct lk_addr addr;
+    __u32 set;
+    struct lk_addr addr;
 };
 LK_ASSERT_SIZE(struct lk_set_addr, 20);
 
 #define LK_SET_BITS 32u /* prefix bits that the set id takes before the address's 0..128 */
 
-struct lk_set_net { /* key of lk_gw_net and lk_net */
-	__u32 prefix_bits; /* LK_SET_BITS + address prefix (IPv4: 96 + its length) */
-	__u32 set; /* compared as bytes: any injective encoding does */
-	struct lk_addr addr;
+struct lk_set_net {    /* key of lk_gw_net and lk_net */
+    __u32 prefix_bits; /* LK_SET_BITS + address prefix (IPv4: 96 + its length) */
+    __u32 set;         /* compared as bytes: any injective encoding does */
+    struct lk_addr addr;
 };
 LK_ASSERT_SIZE(struct lk_set_net, 24);
 
 struct lk_endpoint {
-	__be16 port; /* 0 where the protocol has none */
-	__u8 proto; /* IPPROTO_TCP, _UDP, _ESP */
-	__u8 exact; /* the entry named its protocol: serves --vpn-mark under --strict */
+    __be16 port; /* 0 where the protocol has none */
+    __u8 proto;  /* IPPROTO_TCP, _UDP, _ESP */
+    __u8 exact;  /* the entry named its protocol: serves --vpn-mark under --strict */
 };
 
 #define LK_GW_ENDPOINTS 5
@@ -183,47 +183,47 @@ struct lk_endpoint {
  * row {port_set, proto, port} of lk_gw_port.
  */
 struct lk_gw {
-	__u8 any; /* every protocol and port, TCP and UDP port 53 aside */
-	__u8 n_endpoints;
-	__u16 pad;
-	__u32 port_set; /* 0: no further endpoints */
-	struct lk_endpoint endpoints[LK_GW_ENDPOINTS];
+    __u8 any; /* every protocol and port, TCP and UDP port 53 aside */
+    __u8 n_endpoints;
+    __u16 pad;
+    __u32 port_set; /* 0: no further endpoints */
+    struct lk_endpoint endpoints[LK_GW_ENDPOINTS];
 };
 LK_ASSERT_SIZE(struct lk_gw, 28);
 
 struct lk_set_port { /* key of lk_gw_port; value: __u32, 1 + endpoint.exact */
-	__u32 set;
-	__be16 port;
-	__u8 proto;
-	__u8 pad;
+    __u32 set;
+    __be16 port;
+    __u8 proto;
+    __u8 pad;
 };
 LK_ASSERT_SIZE(struct lk_set_port, 8);
 
 /* Value of lk_net. As with gateways, a row holds what wider ones give to it. */
 enum lk_net_flag {
-	LK_NET_LAN = 1u << 0, /* the LAN of policy.md, carve-outs already taken out */
-	LK_NET_ONLINK = 1u << 1, /* prefix of an own address, public ones included */
-	LK_NET_NEXTHOP = 1u << 2, /* next hop of a route on this link */
-	LK_NET_OWN = 1u << 3,
-	LK_NET_INSIDE = 1u << 4, /* prefix of an inside device */
+    LK_NET_LAN = 1u << 0,     /* the LAN of policy.md, carve-outs already taken out */
+    LK_NET_ONLINK = 1u << 1,  /* prefix of an own address, public ones included */
+    LK_NET_NEXTHOP = 1u << 2, /* next hop of a route on this link */
+    LK_NET_OWN = 1u << 3,
+    LK_NET_INSIDE = 1u << 4, /* prefix of an inside device */
 };
 
 /* ---- state that the kernel side keeps ----------------------------------------------------- */
 
 struct lk_frag_key {
-	struct lk_addr src;
-	struct lk_addr dst;
-	__u32 id; /* IPv4: 16 bits of it */
-	__u32 gw_set; /* a policy's table is its own */
-	__u32 proto;
-	__u32 pad;
+    struct lk_addr src;
+    struct lk_addr dst;
+    __u32 id;     /* IPv4: 16 bits of it */
+    __u32 gw_set; /* a policy's table is its own */
+    __u32 proto;
+    __u32 pad;
 };
 LK_ASSERT_SIZE(struct lk_frag_key, 48);
 
-struct lk_frag { /* the first fragment that passed */
-	__u64 expires_ns; /* CLOCK_MONOTONIC */
-	__u32 reason; /* enum lk_reason */
-	__u32 pad;
+struct lk_frag {      /* the first fragment that passed */
+    __u64 expires_ns; /* CLOCK_MONOTONIC */
+    __u32 reason;     /* enum lk_reason */
+    __u32 pad;
 };
 LK_ASSERT_SIZE(struct lk_frag, 16);
 #define LK_FRAG_LIFE_NS 30000000000ull
@@ -233,26 +233,26 @@ LK_ASSERT_SIZE(struct lk_frag, 16);
 
 /* Socket storage, written when the socket was made (or by attach for older sockets). */
 struct lk_mark {
-	__u64 netns_cookie;
-	__u32 uid; /* of the creator, initial user namespace */
-	__u32 pid; /* 0: not known */
-	char comm[LK_COMM_LEN];
+    __u64 netns_cookie;
+    __u32 uid; /* of the creator, initial user namespace */
+    __u32 pid; /* 0: not known */
+    char comm[LK_COMM_LEN];
 };
 LK_ASSERT_SIZE(struct lk_mark, 32);
 
 /* Socket storage: the DNS server that a connected socket asked for before the rewriting. */
 struct lk_asked {
-	struct lk_addr addr;
-	__be16 port;
-	__u8 rewritten;
-	__u8 pad[5];
+    struct lk_addr addr;
+    __be16 port;
+    __u8 rewritten;
+    __u8 pad[5];
 };
 LK_ASSERT_SIZE(struct lk_asked, 24);
 
 /* Per-CPU value of lk_count, index hook * LK_REASONS + reason. */
 struct lk_count {
-	__u64 packets; /* calls, for a socket hook */
-	__u64 bytes;
+    __u64 packets; /* calls, for a socket hook */
+    __u64 bytes;
 };
 LK_ASSERT_SIZE(struct lk_count, 16);
 
@@ -261,38 +261,38 @@ enum lk_limit_kind { LK_LIMIT_RESET, LK_LIMIT_ICMP, LK_LIMIT_EVENT, LK_LIMITS };
 #define LK_LIMIT_WINDOW_NS 100000000ull
 
 struct lk_limit {
-	__u64 window_start_ns;
-	__u64 used; /* in this window */
-	__u64 suppressed; /* since load: not told because of the limit, or (events) lost to a full ring */
+    __u64 window_start_ns;
+    __u64 used;       /* in this window */
+    __u64 suppressed; /* since load: not told because of the limit, or (events) lost to a full ring */
 };
 LK_ASSERT_SIZE(struct lk_limit, 24);
 
 struct lk_event {
-	__u64 time_ns; /* CLOCK_MONOTONIC */
-	__u64 cgroup_id; /* 0: no socket */
-	struct lk_addr src;
-	struct lk_addr dst;
-	__u32 ifindex; /* 0: a socket hook */
-	__u32 uid; /* meaningful with LK_EVENT_UID */
-	__u32 pid; /* 0: not known */
-	__u16 ethertype; /* host byte order, innermost */
-	__be16 sport;
-	__be16 dport;
-	__u8 proto;
-	__u8 hook; /* enum lk_hook */
-	__u8 verdict; /* enum lk_verdict */
-	__u8 reason; /* enum lk_reason */
-	__u8 flags; /* enum lk_event_flag */
-	__u8 pad[3];
-	char comm[LK_COMM_LEN];
-	__u32 length_bytes;
-	__u32 pad2;
+    __u64 time_ns;   /* CLOCK_MONOTONIC */
+    __u64 cgroup_id; /* 0: no socket */
+    struct lk_addr src;
+    struct lk_addr dst;
+    __u32 ifindex;   /* 0: a socket hook */
+    __u32 uid;       /* meaningful with LK_EVENT_UID */
+    __u32 pid;       /* 0: not known */
+    __u16 ethertype; /* host byte order, innermost */
+    __be16 sport;
+    __be16 dport;
+    __u8 proto;
+    __u8 hook;    /* enum lk_hook */
+    __u8 verdict; /* enum lk_verdict */
+    __u8 reason;  /* enum lk_reason */
+    __u8 flags;   /* enum lk_event_flag */
+    __u8 pad[3];
+    char comm[LK_COMM_LEN];
+    __u32 length_bytes;
+    __u32 pad2;
 };
 LK_ASSERT_SIZE(struct lk_event, 104);
 
 enum lk_event_flag {
-	LK_EVENT_UID = 1u << 0,
-	LK_EVENT_FORWARDED = 1u << 1,
+    LK_EVENT_UID = 1u << 0,
+    LK_EVENT_FORWARDED = 1u << 1,
 };
 
 #endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// Reconciles what is wanted with what the kernel has: attach is one turn of it, follow is the loop.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "image/map_image.h"
+#include "kernel/state.h"
+#include "net/topology.h"
+#include "policy/policy.h"
+
+namespace lk {
+
+// Where a command works: --netns (already entered), --cgroup-root and --bpffs, resolved.
+struct Site {
+    Place place;
+};
+// Checks root, bpffs, cgroup2 root and the namespace's cookie. WITH_CGROUP false: the cgroup root may be missing (status, detach, watch).
+Result<Site> find_site(const std::string &bpffs, const std::string &cgroup_root, bool with_cgroup);
+
+struct AttachRequest {
+    std::vector<std::string> interfaces; // empty: every non-tunnel device that holds a default route
+    bool only = false;
+    bool follow = true;
+    Policy policy;
+};
+
+struct AttachAnswer {
+    std::vector<std::string> attached;  // uplinks, by name
+    std::vector<std::string> unguarded; // other uplinks, by name
+    std::vector<std::string> notices;
+    std::uint32_t epoch = 0;
+    std::optional<pid_t> follower;
+};
+
+// What attach would do, touching nothing: the new document and what would be loaded. Used by --dry-run and check.
+struct Plan {
+    Document document;
+    Built built;
+};
+// CURRENT: the document in force (empty: none). Errors: unknown, loopback or tunnel device, no uplink found, validate()'s.
+Result<Plan> plan_attach(const AttachRequest &request, const Document &current, const Topology &topology);
+
+Result<AttachAnswer> attach(const Site &site, const AttachRequest &request);
+
+struct DetachRequest {
+    std::vector<std::string> interfaces; // empty: needs nothing named, everything of this namespace goes
+    bool all = false;
+};
+Result<void> detach(const Site &site, const DetachRequest &request);
+
+// Runs until SIGTERM or SIGINT (then the policy holds on) or until the state is detached. SIGHUP: reads the document again.
+Result<void> follow(const Site &site);
+
+// One turn: image from document and topology, commit, hooks on new uplinks, dead hooks cleaned. On a failed commit the hooks of new uplinks are attached
+// all the same (they deny). Needs the Lock.
+Result<Built> reconcile(State &state, const Document &document, const Topology &topology);
+
+struct Status {
+    bool attached = false;
+    std::optional<pid_t> follower;
+    std::uint32_t epoch = 0;
+    Document document;
+    Built built; // as of now
+    Topology topology;
+    std::vector<UplinkHook> uplinks;
+    std::vector<CgroupHook> cgroup_hooks;
+    Counters counters{};
+    State::Untold untold;
+    std::vector<std::string> weaknesses; // each a sentence: program ahead of ours, hook missing, uplink unguarded, daemon sends as root, ...
+};
+Result<Status> read_status(const Site &site);
+
+} // namespace lk

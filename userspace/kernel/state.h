@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// Everything of ours that lives in the kernel for one network namespace: programs, maps and links, all pinned, so that they judge on when
+// nothing of ours runs. This room knows how; control/ decides what and when. Nothing here decides about packets.
+//
+//   BPFFS/leakbpf/                    0700; its flock serialises creation and removal of namespaces' directories
+//   BPFFS/leakbpf/net-COOKIE.vABI/    one network namespace; its flock is Lock
+//       maps/lk_*   progs/lk_*   links/uplink-IFINDEX   links/cgroup-HOOK   document-EPOCH   follow/
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "image/map_image.h"
+#include "leakbpf/abi.h"
+#include "policy/policy.h"
+
+namespace lk {
+
+// Where the state of a network namespace is.
+struct Place {
+    std::string bpffs = "/sys/fs/bpf";
+    std::string cgroup_root;         // cgroup2 directory that the socket hooks attach to
+    std::uint64_t netns_cookie = 0;
+    std::string directory() const; // BPFFS/leakbpf/net-COOKIE.vABI
+};
+
+// One changer at a time per network namespace. Held by attach, detach and each turn of follow.
+class Lock {
+  public:
+    // Waits at most TIMEOUT, then Exit::busy. Creates the directory if it is not there.
+    static Result<Lock> take(const Place &place, std::chrono::milliseconds timeout);
+
+  private:
+    explicit Lock(Fd fd) : fd_(std::move(fd)) {}
+    Fd fd_;
+};
+
+enum class Attachment { none, tcx, clsact };
+
+// Our program on one uplink and what runs there.
+struct UplinkHook {
+    int ifindex = 0;
+    Attachment attachment = Attachment::none;
+    std::uint32_t program_id = 0;
+    bool ours_alive = false; // still attached, and with our pinned program
+    // Foreign programs that run before ours and can end the chain, as "tcx program 17 «name»" or "clsact pref 1 ...".
+    std::vector<std::string> ahead;
+    std::vector<std::string> behind;
+};
+
+struct CgroupHook {
+    std::string name; // "sock_create", "connect4", ...
+    bool alive = false;
+    std::string cgroup; // path if it can be found
+};
+
+using Counters = std::array<std::array<lk_count, LK_REASONS>, LK_HOOKS>; // summed over CPUs
+
+class State {
+  public:
+    // The existing state, or none. Half-written state (a crash in creation) is reported as none, and open_or_create cleans it.
+    static Result<std::optional<State>> find(const Place &place);
+    // Adopts what is there or loads and pins everything anew. Needs the Lock. State of other ABI versions is left for remove_others().
+    static Result<State> open_or_create(const Place &place);
+    // Removes state of other versions in the same network namespace; call after ours is attached.
+    static Result<void> remove_others(const Place &place);
+    // Ends every hook, link, pin and map of the namespace, of any version and however broken: removes programs first from the socket hooks, last from the
+    // uplinks. An error names what is left. Needs no working document. Clsact filters of ours are found by their program's name.
+    static Result<void> remove_all(const Place &place);
+
+    State(State &&) noexcept;
+    State &operator=(State &&) noexcept;
+    ~State(); // closes descriptors; pins stay
+
+    // Writes the rows under ids never used before, the document, the device and host records of the next epoch, then flips the word, then waits a grace
+    // period and removes rows that nothing names any more. Sets whose content did not change keep their ids and are not written again. Returns the new epoch.
+    // On an error before the flip the old policy is in force whole, and what was written is taken back.
+    Result<std::uint32_t> commit(const MapImage &image, const Document &document);
+    Result<Document> document() const; // of the epoch in force
+    std::uint32_t epoch() const;
+
+    // Puts our program on the uplink, at the head of its chain; the queue that the device held before is emptied the first time. Idempotent: a living hook is
+    // left as it is, a dead pin (device gone) is replaced. KIND automatic: tcx, else clsact.
+    Result<void> attach_uplink(int ifindex, HookKind kind);
+    Result<void> detach_uplink(int ifindex); // also cleans the pin of a device that is gone
+    Result<std::vector<UplinkHook>> uplink_hooks() const;
+
+    // sock_create first, then marks for sockets that already exist, then connect, getpeername, setsockopt. Idempotent.
+    Result<void> attach_cgroup_hooks();
+    Result<std::vector<CgroupHook>> cgroup_hooks() const;
+
+    Result<Counters> counters() const;
+    struct Untold {
+        std::uint64_t resets = 0, icmp = 0, events = 0; // suppressed by the rate limits; events also lost to a full ring
+    };
+    Result<Untold> untold() const;
+
+    // Calls ON_EVENT for each record as it comes, until STOP_FD is readable or ON_EVENT returns false.
+    Result<void> watch(int stop_fd, const std::function<bool(const lk_event &)> &on_event) const;
+
+    // The follower of this namespace. claim: at most one process holds it; none if another does. It ends with the descriptor.
+    Result<std::optional<Fd>> claim_follower();
+    std::optional<pid_t> follower() const; // a living one
+    Result<void> end_follower(); // SIGTERM by pidfd, waits until it is gone; nothing to do without one
+    void nudge_follower() const; // SIGHUP: read the document again
+
+  private:
+    struct Impl;
+    explicit State(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace lk

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// What somebody wants, validated and immutable: the terms are those of docs/policy.md.
+// This room knows no device, no netlink and no BPF: names of devices are only names here.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "policy/address.h"
+
+namespace lk {
+
+enum class Protocol : std::uint8_t { any = 0, tcp = 6, udp = 17, esp = 50 };
+
+// --gw ADDR[/LEN][:PORT[/udp|tcp]] | ADDR[/LEN]/esp ; IPv6 with a port in brackets: [2001:db8::7]:51820/udp,
+// [2001:db8::/64]:51820/udp.
+struct Gateway {
+    Prefix prefix;
+    Protocol protocol = Protocol::any;
+    std::uint16_t port = 0; // host byte order; 0: every port but 53
+    static Result<Gateway> parse(std::string_view text);
+    std::string str() const;
+    auto operator<=>(const Gateway &) const = default;
+};
+
+// --dns ADDR[:PORT], IPv6 with a port in brackets.
+struct Resolver {
+    Address address;
+    std::uint16_t port = 53; // host byte order
+    static Result<Resolver> parse(std::string_view text);
+    std::string str() const;
+    auto operator<=>(const Resolver &) const = default;
+};
+
+// --vpn-user USER|UID. uid 0 and 65534 are refused.
+struct VpnUser {
+    uid_t uid = 0;
+    std::string name; // as given
+    static Result<VpnUser> parse(std::string_view text);
+    auto operator<=>(const VpnUser &) const = default;
+};
+
+// --vpn-cgroup PATH: below the host's cgroup2 root; resolved when the policy is committed.
+struct VpnCgroup {
+    std::string path;
+    std::uint64_t id = 0;   // of the kernfs node
+    std::uint32_t level = 0; // distance from the root, 1 or more
+    auto operator<=>(const VpnCgroup &) const = default;
+};
+
+// --vpn-mark VALUE[/MASK], decimal or 0x; the value must lie inside the mask, and not be 0.
+struct Fwmark {
+    std::uint32_t value = 0;
+    std::uint32_t mask = 0xffffffff;
+    static Result<Fwmark> parse(std::string_view text);
+    std::string str() const;
+    auto operator<=>(const Fwmark &) const = default;
+};
+
+enum class Action { refuse, drop };
+enum class HookKind { automatic, tcx, clsact };
+
+struct Policy {
+    std::vector<Gateway> gateways;   // sorted, unique
+    std::vector<Resolver> resolvers; // in the order given
+    std::vector<VpnUser> vpn_users;
+    std::vector<VpnCgroup> vpn_cgroups;
+    std::optional<Fwmark> vpn_mark;
+    std::vector<Prefix> lan;   // named with --lan, public ones included
+    std::vector<Prefix> nat64; // /96 prefixes
+    std::vector<std::string> tunnels, insides; // device names that overrule the class by kind
+    bool no_lan = false;
+    bool lan_names = false;
+    bool no_multicast = false;
+    bool strict = false;
+    bool lockdown = false;
+    bool pppoe = false;
+    Action action = Action::refuse;
+    HookKind hook = HookKind::automatic;
+
+    bool operator==(const Policy &) const = default;
+};
+
+constexpr std::size_t max_gateways = 100'000;
+constexpr std::size_t max_lan_prefixes = 10'000;
+
+// The rules that need more than one value: something is allowed or lockdown; strict needs a daemon or a mark;
+// a resolver inside a gateway's prefix (its queries would leave in the clear); the size limits.
+Result<void> validate(const Policy &policy);
+
+// One attach: where its policy holds.
+struct Scope {
+    std::vector<std::string> uplinks; // names as given or found; a device made again under the name is meant too
+    bool takes_new = true;            // uplinks that appear later are guarded too (--only: false)
+    std::vector<int> unguarded;       // ifindexes of other uplinks that existed at attach and were left alone
+    Policy policy;
+    bool operator==(const Scope &) const = default;
+};
+
+// All that was asked for in one network namespace; the last scope with takes_new guards new uplinks and gives
+// the socket hooks their policy (the last scope, where none takes new ones). Kept in the kernel as JSON.
+struct Document {
+    std::vector<Scope> scopes;
+    bool operator==(const Document &) const = default;
+};
+
+std::string to_json(const Document &document);
+Result<Document> document_from_json(std::string_view json); // unknown keys are errors
+
+} // namespace lk
