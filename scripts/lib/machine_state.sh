@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# What setup, demo and tests must leave as it was: name resolution, listeners, units, services.
+# Sourced. machine_state prints it as sorted lines, so that two states compare with diff.
+# shellcheck shell=bash
+
+# Ephemeral UDP ports (32768 and up) come and go with every client on the machine: they say nothing.
+machine_listeners() {
+    ss -Hltun | awk '{
+        port = $5; sub(/.*:/, "", port)
+        if ($1 == "tcp" || port + 0 < 32768) print "listener " $1 " " $5
+    }'
+}
+
+# Enabling a unit makes a link below /etc/systemd or in an rc directory.
+machine_unit_links() {
+    find /etc/systemd /etc/rc?.d -type l 2>/dev/null | sort
+}
+
+machine_services() {
+    [ -d /run/systemd/system ] || return 0
+    systemctl list-units --type=service,socket --state=active,activating --plain --no-legend --no-pager |
+        awk '{ print "running " $1 }'
+}
+
+machine_state() {
+    {
+        printf 'resolv.conf %s\n' "$(readlink /etc/resolv.conf) $(cksum </etc/resolv.conf)"
+        machine_listeners
+        machine_unit_links | sed 's/^/enabled /'
+        machine_services
+        ip -o link show 2>/dev/null | awk -F': ' '{ print "device " $2 }'
+        ip netns list 2>/dev/null | awk '{ print "netns " $1 }' | grep -v '^netns lk-' || true
+    } | sort -u
+}
