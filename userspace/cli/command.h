@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// One subcommand: a row of the command table. A file per subcommand defines its options and what it does.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "base/exit_status.h"
+#include "base/result.h"
+
+namespace CLI {
+class App;
+}
+
+namespace lk {
+
+// The options before the command.
+struct Globals {
+    std::string netns;       // name or path; empty: the caller's
+    std::string cgroup_root; // empty: the host's own cgroup2 root
+    std::string bpffs = "/sys/fs/bpf";
+    bool json = false;
+};
+
+// Does the work and prints the answer; an error is printed by the caller.
+using Run = std::function<Result<Exit>(const Globals &)>;
+// Turns the words that were parsed into values: every bad value is found here.
+using Finish = std::function<Result<Run>()>;
+
+struct Command {
+    const char *name;
+    const char *summary;
+    Finish (*define)(CLI::App &app);
+};
+
+Finish define_attach(CLI::App &app);
+Finish define_detach(CLI::App &app);
+Finish define_follow(CLI::App &app);
+Finish define_status(CLI::App &app);
+Finish define_watch(CLI::App &app);
+Finish define_check(CLI::App &app);
+
+std::span<const Command> commands();
+
+} // namespace lk
