@@ -3,8 +3,10 @@
 // nothing of ours runs. This room knows how; control/ decides what and when. Nothing here decides about packets.
 //
 //   BPFFS/leakbpf/                    0700; its flock serialises creation and removal of namespaces' directories
-//   BPFFS/leakbpf/net-COOKIE.vABI/    one network namespace; its flock is Lock
-//       maps/lk_*   progs/lk_*   links/uplink-IFINDEX   links/cgroup-HOOK   document-EPOCH   follow/
+//   BPFFS/leakbpf/net-COOKIE-vABI/    one network namespace; its flock is Lock (bpffs refuses dots in names)
+//       maps/lk_*   progs/lk_*   links/uplink-IFINDEX   links/clsact-IFINDEX   links/cgroup-HOOK   document-EPOCH   follow/
+//       stale-N/ what was found broken or made by another build; it judges on until remove_others()
+// progs/ comes into being by a rename when everything else is there: state without it is half-written.
 #pragma once
 
 #include <sys/types.h>
@@ -31,7 +33,7 @@ struct Place {
     std::string bpffs = "/sys/fs/bpf";
     std::string cgroup_root;         // cgroup2 directory that the socket hooks attach to
     std::uint64_t netns_cookie = 0;
-    std::string directory() const; // BPFFS/leakbpf/net-COOKIE.vABI
+    std::string directory() const; // BPFFS/leakbpf/net-COOKIE-vABI
 };
 
 // One changer at a time per network namespace. Held by attach, detach and each turn of follow.
@@ -72,10 +74,11 @@ class State {
     static Result<std::optional<State>> find(const Place &place);
     // Adopts what is there or loads and pins everything anew. Needs the Lock. State of other ABI versions is left for remove_others().
     static Result<State> open_or_create(const Place &place);
-    // Removes state of other versions in the same network namespace; call after ours is attached.
+    // Removes state of other versions in the same network namespace, and stale ones of ours; call after ours is attached.
     static Result<void> remove_others(const Place &place);
     // Ends every hook, link, pin and map of the namespace, of any version and however broken: removes programs first from the socket hooks, last from the
     // uplinks. An error names what is left. Needs no working document. Clsact filters of ours are found by their program's name.
+    // Waits until the kernel has let go of everything, so close every State of the namespace first, and end its follower.
     static Result<void> remove_all(const Place &place);
 
     State(State &&) noexcept;
@@ -90,8 +93,9 @@ class State {
     std::uint32_t epoch() const;
 
     // Puts our program on the uplink, at the head of its chain; the queue that the device held before is emptied the first time. Idempotent: a living hook is
-    // left as it is, a dead pin (device gone) is replaced. KIND automatic: tcx, else clsact.
-    Result<void> attach_uplink(int ifindex, HookKind kind);
+    // left as it is, a dead pin (device gone) is replaced. KIND automatic: tcx, else clsact. Returns a notice for people where the queue could not be emptied
+    // (what waits in it leaves unfiltered).
+    Result<std::optional<std::string>> attach_uplink(int ifindex, HookKind kind);
     Result<void> detach_uplink(int ifindex); // also cleans the pin of a device that is gone
     Result<std::vector<UplinkHook>> uplink_hooks() const;
 
