@@ -2,6 +2,7 @@
 // Reconciles what is wanted with what the kernel has: attach is one turn of it, follow is the loop.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,8 +53,13 @@ struct DetachRequest {
 };
 Result<void> detach(const Site &site, const DetachRequest &request);
 
+// What a follower tells its caller.
+struct FollowTold {
+    std::function<void(const Topology &, const Built &)> following; // once, after the first turn
+    std::function<void(const std::string &)> trouble;               // a turn failed, or works again
+};
 // Runs until SIGTERM or SIGINT (then the policy holds on) or until the state is detached. SIGHUP: reads the document again.
-Result<void> follow(const Site &site);
+Result<void> follow(const Site &site, const FollowTold &told);
 
 // One turn: image from document and topology, commit, hooks on new uplinks, dead hooks cleaned. On a failed commit the hooks of new uplinks are attached
 // all the same (they deny). Needs the Lock.
@@ -70,7 +76,8 @@ struct Status {
     std::vector<CgroupHook> cgroup_hooks;
     Counters counters{};
     State::Untold untold;
-    std::vector<std::string> weaknesses; // each a sentence: program ahead of ours, hook missing, uplink unguarded, daemon sends as root, ...
+    std::vector<std::string> weaknesses; // sentences: what is promised and does not hold: program ahead of ours, hook missing or dead
+    std::vector<std::string> remarks;    // sentences: uplink unguarded, no follower, daemon sends as root
 };
 Result<Status> read_status(const Site &site);
 
