@@ -16,14 +16,14 @@ namespace lk {
 
 class Address {
   public:
-    Address() = default; // ::
+    Address() = default;                               // ::
     static Address from_v4(const void *four_bytes);    // network byte order
     static Address from_v6(const void *sixteen_bytes); // network byte order
     static Address from_abi(const lk_addr &addr);
     // "198.51.100.7", "2001:db8::7". Not bracketed, no zone. Errors quote the text.
     static Result<Address> parse(std::string_view text);
 
-    bool is_v4() const;          // ::ffff:0:0/96
+    bool is_v4() const; // ::ffff:0:0/96
     unsigned width() const { return is_v4() ? 32 : 128; }
     lk_addr abi() const;
     std::string str() const;

@@ -45,11 +45,13 @@ struct VpnUser {
     static Result<VpnUser> parse(std::string_view text);
     auto operator<=>(const VpnUser &) const = default;
 };
+Result<void>
+check_vpn_uid(const VpnUser &user); // the refusals alone, for a user that did not come from parse()
 
 // --vpn-cgroup PATH: below the host's cgroup2 root; resolved when the policy is committed.
 struct VpnCgroup {
     std::string path;
-    std::uint64_t id = 0;   // of the kernfs node
+    std::uint64_t id = 0;    // of the kernfs node
     std::uint32_t level = 0; // distance from the root, 1 or more
     auto operator<=>(const VpnCgroup &) const = default;
 };
@@ -65,6 +67,10 @@ struct Fwmark {
 
 enum class Action { refuse, drop };
 enum class HookKind { automatic, tcx, clsact };
+std::string_view to_string(Action action);
+std::string_view to_string(HookKind hook); // "auto", "tcx", "clsact", as after --hook
+Result<Action> parse_action(std::string_view text);
+Result<HookKind> parse_hook(std::string_view text);
 
 struct Policy {
     std::vector<Gateway> gateways;   // sorted, unique
@@ -72,8 +78,8 @@ struct Policy {
     std::vector<VpnUser> vpn_users;
     std::vector<VpnCgroup> vpn_cgroups;
     std::optional<Fwmark> vpn_mark;
-    std::vector<Prefix> lan;   // named with --lan, public ones included
-    std::vector<Prefix> nat64; // /96 prefixes
+    std::vector<Prefix> lan;                   // named with --lan, public ones included
+    std::vector<Prefix> nat64;                 // /96 prefixes
     std::vector<std::string> tunnels, insides; // device names that overrule the class by kind
     bool no_lan = false;
     bool lan_names = false;
@@ -87,8 +93,12 @@ struct Policy {
     bool operator==(const Policy &) const = default;
 };
 
-constexpr std::size_t max_gateways = 100'000;
+constexpr std::size_t max_gateways = 100'000; // rows for --nat64 included
 constexpr std::size_t max_lan_prefixes = 10'000;
+
+// Sorts and removes duplicates (resolvers keep their order, the first of several users with one uid stays).
+// Called by whoever makes a Policy, before validate(); a Document holds normalised policies.
+Policy normalise(Policy policy);
 
 // The rules that need more than one value: something is allowed or lockdown; strict needs a daemon or a mark;
 // a resolver inside a gateway's prefix (its queries would leave in the clear); the size limits.
@@ -96,9 +106,10 @@ Result<void> validate(const Policy &policy);
 
 // One attach: where its policy holds.
 struct Scope {
-    std::vector<std::string> uplinks; // names as given or found; a device made again under the name is meant too
-    bool takes_new = true;            // uplinks that appear later are guarded too (--only: false)
-    std::vector<int> unguarded;       // ifindexes of other uplinks that existed at attach and were left alone
+    std::vector<std::string>
+        uplinks;                // names as given or found; a device made again under the name is meant too
+    bool takes_new = true;      // uplinks that appear later are guarded too (--only: false)
+    std::vector<int> unguarded; // ifindexes of other uplinks that existed at attach and were left alone
     Policy policy;
     bool operator==(const Scope &) const = default;
 };
@@ -111,6 +122,8 @@ struct Document {
 };
 
 std::string to_json(const Document &document);
-Result<Document> document_from_json(std::string_view json); // unknown keys are errors
+// Unknown, missing and doubled keys and values of another type are errors that name the key's path. Each
+// value is checked by its own parser; validate() is the caller's.
+Result<Document> document_from_json(std::string_view json);
 
 } // namespace lk
