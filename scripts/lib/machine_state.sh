@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What setup, demo and tests must leave as it was: name resolution, listeners, units, services.
 # Sourced. machine_state prints it as sorted lines, so that two states compare with diff.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 # Ephemeral UDP ports (32768 and up) come and go with every client on the machine: they say nothing.
 machine_listeners() {
