@@ -16,6 +16,8 @@ struct DeviceAddress {
     Address address;
     unsigned prefix_length = 0; // of its own family; of the peer's prefix on point-to-point devices
     bool tentative = false;
+    std::optional<Address> peer = std::nullopt; // point-to-point: the other end, whose prefix is the on-link one
+    Prefix on_link() const;
     auto operator<=>(const DeviceAddress &) const = default;
 };
 
@@ -34,7 +36,9 @@ struct Device {
     std::vector<Address> next_hops;       // of routes of any table over this device, sorted, unique
     bool default_route = false;           // of either family, in any table (throw, blackhole and the like aside)
 
-    bool l3() const; // packets at its TC hook begin with the IP header
+    bool l3() const;       // packets at its TC hook begin with the IP header
+    bool ethernet() const; // ... with an Ethernet header. Neither (InfiniBand, 802.15.4, monitor mode, ...): its frames
+                           // cannot be read, so all of them must be denied
     bool operator==(const Device &) const = default;
 };
 
