@@ -22,13 +22,16 @@ machine_services() {
         awk '{ print "running " $1 }'
 }
 
+# Ours and those of parallel tests (lk-*) come and go.
 machine_state() {
     {
         printf 'resolv.conf %s\n' "$(readlink /etc/resolv.conf) $(cksum </etc/resolv.conf)"
         machine_listeners
         machine_unit_links | sed 's/^/enabled /'
         machine_services
-        ip -o link show 2>/dev/null | awk -F': ' '{ print "device " $2 }'
-        ip netns list 2>/dev/null | awk '{ print "netns " $1 }' | grep -v '^netns lk-' || true
+        ip -o link show | awk -F': ' '{ print "device " $2 }'
+        ip -o route show table all 2>/dev/null | grep -v '^fe80\|^multicast' | sed 's/^/route /'
+        nft list tables 2>/dev/null | sed 's/^/nft /'
+        find /sys/fs/bpf -mindepth 1 2>/dev/null | sed 's/^/pin /'
     } | sort -u
 }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// The demo: the same traffic without and with `leakbpf attach`, side by side, as the provider's wire shows
+// it. All of it in a sandbox that is gone with this process, however it ends. Exit status 0: every row came
+// out as it should.
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "demo/rows.h"
+#include "demo/world.h"
+#include "harness/process.h"
+#include "harness/sandbox.h"
+
+namespace {
+
+using namespace lk::demo;
+using lk::harness::Output;
+
+const std::vector<std::string> attach_words = {"attach", "eth0",     "--gw", "198.51.100.7:1195/udp",
+                                               "--dns",  "10.42.0.1"};
+
+// A raw frame is not answered: where nothing of it is on the wire, it stayed.
+std::string in_words(const Sight &sight) {
+    switch (sight.fate) {
+    case Fate::clear:
+        return sight.trouble.empty() ? "left in the clear" : "left in the clear, " + sight.trouble;
+    case Fate::tunnel: return "inside the tunnel";
+    case Fate::stayed: return "stayed: " + sight.trouble;
+    }
+    return "";
+}
+
+std::vector<Sight> send_all(World &world, const std::vector<Row> &all) {
+    std::vector<Sight> sights;
+    for (bool up : {true, false}) {
+        if (up)
+            world.tunnel_up();
+        else
+            world.tunnel_down();
+        for (const Row &row : all)
+            if (row.tunnel_up == up) sights.push_back(send(world, row));
+    }
+    return sights;
+}
+
+struct Score {
+    int wrong = 0, leaks_without = 0, leaks_with = 0;
+};
+
+Score print_table(const std::vector<Row> &all, const std::vector<Sight> &without,
+                  const std::vector<Sight> &with) {
+    Score score;
+    fmt::print("{:<42} {:<28} {}\n", "what the host sent", "without leakbpf", "with leakbpf");
+    fmt::print("{:-<42} {:-<28} {:-<30}\n", "", "", "");
+    for (std::size_t i = 0; i < all.size(); i++) {
+        const Row &row = all[i];
+        bool good = without[i].fate == row.without && with[i].fate == row.with;
+        fmt::print("{:<42} {:<28} {}{}\n", row.what, in_words(without[i]), in_words(with[i]),
+                   good ? "" : "   <-- unexpected");
+        score.wrong += !good;
+        if (row.with == Fate::clear) continue; // meant to leave
+        score.leaks_without += without[i].fate == Fate::clear;
+        score.leaks_with += with[i].fate == Fate::clear;
+    }
+    return score;
+}
+
+int demo() {
+    World world;
+    std::vector<Row> all = rows();
+    std::vector<Sight> without = send_all(world, all);
+    world.tunnel_up();
+    Output attached = lk::harness::leakbpf(world.host().fd(), attach_words);
+    if (attached.status != 0) {
+        fmt::print(stderr, "leakbpf {}: exit status {}\n{}{}", fmt::join(attach_words, " "), attached.status,
+                   attached.out, attached.err);
+        return 1;
+    }
+    world.tunnel_down();
+    std::vector<Sight> with = send_all(world, all);
+
+    fmt::print("\nA protected host with a VPN, a container behind it, a neighbour on its LAN, and a provider "
+               "that records the\n"
+               "wire, each in a network namespace of its own. The same traffic, and what the provider saw of "
+               "it:\n\n");
+    Score score = print_table(all, without, with);
+    fmt::print("\n{} of these leaked without leakbpf, {} with it.\n", score.leaks_without, score.leaks_with);
+    fmt::print("\nWhat was typed on the protected host:\n\n    leakbpf {}\n\n", fmt::join(attach_words, " "));
+    fmt::print("What `leakbpf status` says there now:\n\n");
+    Output status = lk::harness::leakbpf(world.host().fd(), {"status"});
+    fmt::print("{}{}", status.out, status.err);
+    fflush(stdout);
+    lk::harness::leakbpf(world.host().fd(), {"detach", "--all"});
+    return score.wrong || score.leaks_with || status.status != 0;
+}
+
+} // namespace
+
+int main() {
+    try {
+        return lk::harness::Sandbox::run("demo", [] {
+            try {
+                return demo();
+            } catch (const std::exception &error) {
+                fmt::print(stderr, "demo: {}\n", error.what());
+                return 1;
+            }
+        });
+    } catch (const std::exception &error) {
+        fmt::print(stderr, "demo: {}\n", error.what());
+        return 1;
+    }
+}
