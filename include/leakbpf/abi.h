@@ -130,7 +130,7 @@ struct lk_dev {
     __u32 flags;   /* enum lk_dev_flag */
     __u32 net_set; /* rows of lk_net */
     __u32 n_own;
-    __u32 pad;
+    __u32 zero; /* always 0, which only the loader knows: see lk_opaque() in bpf/classify.h */
     struct lk_addr own[LK_MAX_OWN]; /* IPv4 first */
     struct lk_policy policy;
 };

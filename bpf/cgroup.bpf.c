@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
+/*
+ * Socket hooks, at the top of the cgroup tree: who made a socket (sock_create), DNS before the route is
+ * chosen (connect, getpeername), and the guard against sockets that pass below TC (setsockopt).
+ *
+ * All act for sockets of the protected network namespace only. None of them is what stops a leak but the
+ * guard: what they leave alone is judged at the uplink.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "lookup.h"
+
+#include "gateway.h"
+#include "identity.h"
+#include "tell.h"
+
+#define LK_AF_INET6            10
+#define LK_SOL_PACKET          263
+#define LK_PACKET_QDISC_BYPASS 20
+#define LK_SOL_XDP             283
+
+/* sock_addr and setsockopt programs: 1 lets the call go on, 0 is EPERM. */
+#define LK_GO_ON 1
+#define LK_EPERM 0
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct lk_asked);
+} lk_asked SEC(".maps");
+
+SEC("cgroup/sock_create")
+int lk_sock_create(struct bpf_sock *ctx) {
+    const struct lk_host *host = lk_find_host();
+    __u64 cookie = bpf_get_netns_cookie(ctx);
+    if (!host || host->netns_cookie != cookie) return LK_GO_ON;
+    struct lk_mark *mark = bpf_sk_storage_get(&lk_marks, ctx, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!mark) return LK_GO_ON; /* no mark: no identity, the stricter of both */
+    mark->netns_cookie = cookie;
+    mark->uid = (__u32)bpf_get_current_uid_gid();
+    mark->pid = bpf_get_current_pid_tgid() >> 32;
+    bpf_get_current_comm(mark->comm, sizeof(mark->comm));
+    return LK_GO_ON;
+}
+
+static __always_inline int lk_connecting_daemon(struct bpf_sock_addr *ctx, const struct lk_policy *policy) {
+    if (!(policy->flags & LK_POLICY_IDENTITY) || !ctx->sk) return 0;
+    const struct lk_mark *mark = bpf_sk_storage_get(&lk_marks, ctx->sk, 0, 0);
+    if (!mark) return 0;
+    if (lk_uid_is_daemon(policy, mark->uid)) return 1;
+    for (__u32 i = 0; i < LK_MAX_CGROUPS; i++) {
+        if (i >= policy->n_cgroups) break;
+        if (bpf_get_current_ancestor_cgroup_id(policy->cgroups[i].level) == policy->cgroups[i].id) return 1;
+    }
+    return 0;
+}
+
+static __always_inline int lk_is_loopback(const struct lk_addr *addr) {
+    if (lk_addr_mapped(addr)) return (addr->w[3] & LK_HTONL(0xff000000)) == LK_HTONL(0x7f000000);
+    return lk_addr_is6(addr, 0, 0, 0, 1);
+}
+
+/* Does a gateway entry name TCP or UDP port 53 of this address? */
+static __always_inline int lk_is_dns_gateway(const struct lk_policy *policy, const struct lk_addr *addr,
+                                             __u8 proto) {
+    return lk_covers(policy, addr, proto, LK_HTONS(53));
+}
+
+static __always_inline int lk_is_kept(const struct lk_host *host, const struct lk_addr *addr) {
+    struct lk_set_net key = {.prefix_bits = LK_SET_BITS + 128, .set = host->net_set, .addr = *addr};
+    const __u32 *flags = lk_lookup_net(&key);
+    return flags && (*flags & (LK_NET_OWN | LK_NET_INSIDE));
+}
+
+/* The resolver that serves a query to this server, or NULL. An IPv4 one serves both families. */
+static __always_inline const struct lk_addr *lk_resolver_for(const struct lk_policy *policy,
+                                                             const struct lk_addr *asked, __be16 *port) {
+    if (!lk_addr_mapped(asked) && (policy->flags & LK_POLICY_RESOLVER6)) {
+        *port = policy->resolver6_port;
+        return &policy->resolver6;
+    }
+    if (policy->flags & LK_POLICY_RESOLVER4) {
+        *port = policy->resolver4_port;
+        return &policy->resolver4;
+    }
+    return NULL;
+}
+
+static __noinline int lk_report_rewrite(struct bpf_sock_addr *ctx, enum lk_hook hook,
+                                        const struct lk_addr *asked) {
+    lk_tally(hook, LK_DNS, 1, 0);
+    struct lk_event *event = lk_event_begin();
+    if (!event) return 0;
+    event->dst = *asked;
+    event->dport = LK_HTONS(53);
+    event->proto = ctx->protocol;
+    event->hook = hook;
+    event->verdict = LK_REWRITE;
+    event->reason = LK_DNS;
+    event->flags = LK_EVENT_UID;
+    event->uid = (__u32)bpf_get_current_uid_gid();
+    event->pid = bpf_get_current_pid_tgid() >> 32;
+    event->cgroup_id = bpf_get_current_cgroup_id();
+    bpf_get_current_comm(event->comm, sizeof(event->comm));
+    bpf_ringbuf_submit(event, 0);
+    return 0;
+}
+
+/*
+ * Row 6 for a connecting socket. asked: where it wants to go. Fills in where it shall go, and remembers what
+ * was asked for getpeername; 0: it is left alone.
+ */
+static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hook hook,
+                                          const struct lk_addr *asked, struct lk_addr *to, __be16 *to_port) {
+    const struct lk_host *host = lk_find_host();
+    if (!host || host->netns_cookie != bpf_get_netns_cookie(ctx)) return 0;
+    if (!ctx->sk) return 0;
+    struct lk_asked *memory = bpf_sk_storage_get(&lk_asked, ctx->sk, 0, 0);
+    if (memory) memory->rewritten = 0; /* a socket that connects anew */
+
+    if (ctx->user_port != LK_HTONS(53)) return 0;
+    if (ctx->protocol != LK_PROTO_TCP && ctx->protocol != LK_PROTO_UDP) return 0;
+    const struct lk_policy *policy = &host->policy;
+    if (!(policy->flags & LK_POLICY_ACTIVE) || lk_is_loopback(asked) || lk_addr_unspecified(asked)) return 0;
+    const struct lk_addr *resolver = lk_resolver_for(policy, asked, to_port);
+    if (!resolver || (lk_addr_equal(resolver, asked) && *to_port == LK_HTONS(53))) return 0;
+    if (lk_is_kept(host, asked) || lk_is_dns_gateway(policy, asked, ctx->protocol)) return 0;
+    if (lk_connecting_daemon(ctx, policy)) return 0;
+
+    if (!memory) memory = bpf_sk_storage_get(&lk_asked, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!memory) return 0; /* then the query goes to the uplink and is refused there */
+    memory->addr = *asked;
+    memory->port = LK_HTONS(53);
+    memory->rewritten = 1;
+    *to = *resolver;
+    lk_report_rewrite(ctx, hook, asked);
+    return 1;
+}
+
+SEC("cgroup/connect4")
+int lk_connect4(struct bpf_sock_addr *ctx) {
+    struct lk_addr asked = {.w = {0, 0, LK_HTONL(0xffff), ctx->user_ip4}};
+    struct lk_addr to = {};
+    __be16 port = 0;
+    if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT4, &asked, &to, &port)) {
+        ctx->user_ip4 = to.w[3];
+        ctx->user_port = port;
+    }
+    return LK_GO_ON;
+}
+
+SEC("cgroup/connect6")
+int lk_connect6(struct bpf_sock_addr *ctx) {
+    struct lk_addr asked = {.w = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]}};
+    struct lk_addr to = {};
+    __be16 port = 0;
+    if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT6, &asked, &to, &port)) {
+        ctx->user_ip6[0] = to.w[0];
+        ctx->user_ip6[1] = to.w[1];
+        ctx->user_ip6[2] = to.w[2];
+        ctx->user_ip6[3] = to.w[3];
+        ctx->user_port = port;
+    }
+    return LK_GO_ON;
+}
+
+static __always_inline const struct lk_asked *lk_asked_of(struct bpf_sock_addr *ctx) {
+    if (!ctx->sk) return NULL;
+    const struct lk_asked *memory = bpf_sk_storage_get(&lk_asked, ctx->sk, 0, 0);
+    return memory && memory->rewritten ? memory : NULL;
+}
+
+SEC("cgroup/getpeername4")
+int lk_getpeername4(struct bpf_sock_addr *ctx) {
+    const struct lk_asked *asked = lk_asked_of(ctx);
+    if (asked) {
+        ctx->user_ip4 = asked->addr.w[3];
+        ctx->user_port = asked->port;
+    }
+    return LK_GO_ON;
+}
+
+SEC("cgroup/getpeername6")
+int lk_getpeername6(struct bpf_sock_addr *ctx) {
+    const struct lk_asked *asked = lk_asked_of(ctx);
+    if (asked) {
+        ctx->user_ip6[0] = asked->addr.w[0];
+        ctx->user_ip6[1] = asked->addr.w[1];
+        ctx->user_ip6[2] = asked->addr.w[2];
+        ctx->user_ip6[3] = asked->addr.w[3];
+        ctx->user_port = asked->port;
+    }
+    return LK_GO_ON;
+}
+
+/* Packets of these sockets would leave below TC. */
+static __always_inline int lk_bypasses_tc(const struct bpf_sockopt *ctx) {
+    if (ctx->level == LK_SOL_XDP) return 1;
+    if (ctx->level != LK_SOL_PACKET || ctx->optname != LK_PACKET_QDISC_BYPASS) return 0;
+    const __u8 *value = ctx->optval;
+    const __u8 *end = ctx->optval_end;
+    if (value + 4 > end) return 1; /* too short: the kernel says EINVAL anyway */
+    return lk_load32(value) != 0;
+}
+
+SEC("cgroup/setsockopt")
+int lk_setsockopt(struct bpf_sockopt *ctx) {
+    int bypasses = lk_bypasses_tc(ctx);
+    /* Longer values than a page are not shown to us; the kernel takes the caller's own if we say so. */
+    if (ctx->optlen > 4096) ctx->optlen = 0;
+    if (!bypasses) return LK_GO_ON;
+    const struct lk_host *host = lk_find_host();
+    if (!host || host->netns_cookie != bpf_get_netns_cookie(ctx)) return LK_GO_ON;
+
+    lk_tally(LK_HOOK_SETSOCKOPT, LK_BYPASS, 1, 0);
+    struct lk_event *event = lk_event_begin();
+    if (event) {
+        event->hook = LK_HOOK_SETSOCKOPT;
+        event->verdict = LK_REFUSE;
+        event->reason = LK_BYPASS;
+        event->flags = LK_EVENT_UID;
+        event->uid = (__u32)bpf_get_current_uid_gid();
+        event->pid = bpf_get_current_pid_tgid() >> 32;
+        event->cgroup_id = bpf_get_current_cgroup_id();
+        bpf_get_current_comm(event->comm, sizeof(event->comm));
+        bpf_ringbuf_submit(event, 0);
+    }
+    return LK_EPERM;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

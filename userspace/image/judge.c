@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* The text of bpf/ for the host's own processor: the lookups that it names are answered by the caller's maps.
+ */
+#include "image/judge.h"
+
+#include "base.h"
+
+static _Thread_local const struct lk_native_maps *maps_of_call;
+
+static const struct lk_gw *lk_lookup_gw(const struct lk_set_addr *key) {
+    return maps_of_call->gw(maps_of_call->self, key);
+}
+
+static const struct lk_gw *lk_lookup_gw_net(const struct lk_set_net *key) {
+    return maps_of_call->gw_net(maps_of_call->self, key);
+}
+
+static const __u32 *lk_lookup_gw_port(const struct lk_set_port *key) {
+    return maps_of_call->gw_port(maps_of_call->self, key);
+}
+
+static const __u32 *lk_lookup_net(const struct lk_set_net *key) {
+    return maps_of_call->net(maps_of_call->self, key);
+}
+
+static const struct lk_frag *lk_lookup_frag(const struct lk_frag_key *key) {
+    return maps_of_call->frag(maps_of_call->self, key);
+}
+
+#include "verdict.h"
+
+struct lk_native_answer lk_native_judge(const struct lk_native_maps *maps, const struct lk_dev *dev,
+                                        const struct lk_native_sender *sender, const void *frame,
+                                        __u32 length) {
+    struct lk_native_answer none = {.verdict = LK_DROP, .reason = LK_NO_POLICY};
+    if (!dev) return none;
+    maps_of_call = maps;
+
+    const __u8 *bytes = frame;
+    struct lk_pkt pkt = {};
+    lk_parse(&pkt, bytes, bytes + length, length, dev->flags & LK_DEV_L3);
+    struct lk_sender from = {
+        .fwmark = sender->fwmark, .vpn_daemon = sender->vpn_daemon, .forwarded = sender->forwarded};
+    struct lk_answer answer = lk_decide(dev, &pkt, &from, maps->now_ns);
+    if (lk_opens_fragments(&pkt, answer)) {
+        struct lk_frag_key key;
+        struct lk_frag first = {.expires_ns = maps->now_ns + LK_FRAG_LIFE_NS, .reason = answer.reason};
+        lk_frag_key_of(&dev->policy, &pkt, &key);
+        maps->frag_put(maps->self, &key, &first);
+    }
+    struct lk_native_answer told = {.verdict = answer.verdict, .reason = answer.reason};
+    return told;
+}
