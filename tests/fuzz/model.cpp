@@ -92,7 +92,7 @@ Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns
 
 bool Model::row_3(const Sender &sender, const Packet &p) const {
     if (own(p.source)) return true;
-    if (any(p.source)) return row_8(p);
+    if (any(p.source) && row_8(p)) return true;
     return sender.forwarded && p.tcp_or_udp() && p.port == 53;
 }
 
