@@ -19,7 +19,8 @@ namespace lk {
 struct Site {
     Place place;
 };
-// Checks root, bpffs, cgroup2 root and the namespace's cookie. WITH_CGROUP false: the cgroup root may be missing (status, detach, watch).
+// Checks root, bpffs, cgroup2 root and the namespace's cookie. WITH_CGROUP false: the cgroup root may be
+// missing (status, detach, watch).
 Result<Site> find_site(const std::string &bpffs, const std::string &cgroup_root, bool with_cgroup);
 
 struct AttachRequest {
@@ -37,12 +38,14 @@ struct AttachAnswer {
     std::optional<pid_t> follower;
 };
 
-// What attach would do, touching nothing: the new document and what would be loaded. Used by --dry-run and check.
+// What attach would do, touching nothing: the new document and what would be loaded. Used by --dry-run and
+// check.
 struct Plan {
     Document document;
     Built built;
 };
-// CURRENT: the document in force (empty: none). Errors: unknown, loopback or tunnel device, no uplink found, validate()'s.
+// CURRENT: the document in force (empty: none). Errors: unknown, loopback or tunnel device, no uplink found,
+// validate()'s.
 Result<Plan> plan_attach(const AttachRequest &request, const Document &current, const Topology &topology);
 
 Result<AttachAnswer> attach(const Site &site, const AttachRequest &request);
@@ -58,11 +61,12 @@ struct FollowTold {
     std::function<void(const Topology &, const Built &)> following; // once, after the first turn
     std::function<void(const std::string &)> trouble;               // a turn failed, or works again
 };
-// Runs until SIGTERM or SIGINT (then the policy holds on) or until the state is detached. SIGHUP: reads the document again.
+// Runs until SIGTERM or SIGINT (then the policy holds on) or until the state is detached. SIGHUP: reads the
+// document again.
 Result<void> follow(const Site &site, const FollowTold &told);
 
-// One turn: image from document and topology, commit, hooks on new uplinks, dead hooks cleaned. On a failed commit the hooks of new uplinks are attached
-// all the same (they deny). Needs the Lock.
+// One turn: image from document and topology, commit, hooks on new uplinks, dead hooks cleaned. On a failed
+// commit the hooks of new uplinks are attached all the same (they deny). Needs the Lock.
 Result<Built> reconcile(State &state, const Document &document, const Topology &topology);
 
 struct Status {
@@ -76,7 +80,8 @@ struct Status {
     std::vector<CgroupHook> cgroup_hooks;
     Counters counters{};
     State::Untold untold;
-    std::vector<std::string> weaknesses; // sentences: what is promised and does not hold: program ahead of ours, hook missing or dead
+    std::vector<std::string> weaknesses; // sentences: what is promised and does not hold: program ahead of
+                                         // ours, hook missing or dead
     std::vector<std::string> remarks;    // sentences: uplink unguarded, no follower, daemon sends as root
 };
 Result<Status> read_status(const Site &site);

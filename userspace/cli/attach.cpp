@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/policy_options.h"
+#include "control/dry_run.h"
+#include "render/plan.h"
+
+namespace lk {
+
+Finish define_attach(CLI::App &app) {
+    struct Options {
+        PolicyOptions policy;
+        bool no_follow = false, dry_run = false;
+    };
+    const auto options = std::make_shared<Options>();
+    add_policy_options(app, options->policy);
+    app.add_flag("--no-follow", options->no_follow, "Leave no follower in the background")
+        ->disable_flag_override();
+    app.add_flag("--dry-run", options->dry_run, "Print what would be done, and do nothing")
+        ->disable_flag_override();
+    return [options]() -> Result<Run> {
+        Result<AttachRequest> request = to_request(options->policy);
+        if (!request) return request.error();
+        request->follow = !options->no_follow;
+        if (options->dry_run)
+            return Run([asked = *std::move(request)](const Globals &globals) -> Result<Exit> {
+                const Result<DryRun> dry = dry_run(globals.bpffs, globals.cgroup_root, asked);
+                if (!dry) return dry.error();
+                print(globals.json ? plan_json(*dry) : plan_text(*dry));
+                return Exit::ok;
+            });
+        return Run([asked = *std::move(request)](const Globals &globals) -> Result<Exit> {
+            const Result<Site> site = find_site(globals.bpffs, globals.cgroup_root, true);
+            if (!site) return site.error();
+            const Result<AttachAnswer> answer = attach(*site, asked);
+            if (!answer) return answer.error();
+            print(globals.json ? attach_json(*answer) : attach_text(*answer));
+            return Exit::ok;
+        });
+    };
+}
+
+} // namespace lk

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// One turn from what is asked to what the kernel does. The order keeps each moment old, new or closed:
+// everything that can be wrong with the input comes before the first change, the policy before the hooks.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "control/control.h"
+#include "control/follower_process.h"
+#include "control/reconcile.h"
+#include "control/root_sockets.h"
+#include "control/scopes.h"
+#include "control/site.h"
+#include "net/monitor.h"
+
+namespace lk {
+
+namespace {
+
+constexpr std::chrono::seconds lock_limit{10};
+
+// What is in force now. A document that cannot be read is none, but its uplinks stay guarded.
+struct Before {
+    bool exists = false;
+    Document document;
+    std::optional<std::string> unreadable;
+    std::vector<std::string> hooked; // with UNREADABLE: where our hooks are
+};
+
+Result<Before> read_before(const Site &site, const Topology &topology) {
+    Before before;
+    Result<std::optional<State>> found = State::find(site.place);
+    if (!found) return found.error();
+    if (!*found) return before;
+    State &state = **found;
+    before.exists = true;
+    if (state.epoch() == 0) return before;
+    Result<Document> document = state.document();
+    if (document) {
+        before.document = *std::move(document);
+        return before;
+    }
+    before.unreadable = document.error().message;
+    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
+    if (!hooks) return hooks.error();
+    for (const UplinkHook &hook : *hooks)
+        if (const Device *device = topology.find(hook.ifindex); device && hook.ours_alive)
+            before.hooked.push_back(device->name);
+    return before;
+}
+
+Result<Plan> plan_over(const Before &before, AttachRequest request, const Topology &topology) {
+    if (!before.unreadable) return plan_attach(request, before.document, topology);
+    for (const std::string &name : before.hooked)
+        if (std::ranges::find(request.interfaces, name) == request.interfaces.end())
+            request.interfaces.push_back(name);
+    Result<Plan> plan = plan_attach(request, {}, topology);
+    if (plan)
+        plan->built.notices.push_back(fmt::format(
+            "the policy in force could not be read ({}): it was replaced on every uplink that was guarded",
+            *before.unreadable));
+    return plan;
+}
+
+std::string in_force(const State &state, const Topology &topology) {
+    std::vector<std::string> guarded;
+    if (const auto hooks = state.uplink_hooks()) {
+        for (const UplinkHook &hook : *hooks)
+            if (hook.ours_alive) guarded.push_back(device_name(topology, hook.ifindex));
+    }
+    if (guarded.empty()) return "no uplink is guarded";
+    return fmt::format(
+        "policy {} is in force on {} and nowhere else; leakbpf status shows it, leakbpf detach "
+        "takes it off",
+        state.epoch(), listed(guarded));
+}
+
+// Success is said only of hooks that are seen to be there.
+Result<void> check_alive(const State &state, const Built &built, const Topology &topology) {
+    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
+    if (!hooks) return hooks.error();
+    for (const int ifindex : built.uplinks)
+        if (!alive_on(*hooks, ifindex))
+            return failure(fmt::format("the hook on {} is not there after it was put on",
+                                       device_name(topology, ifindex)));
+    const Result<std::vector<CgroupHook>> sockets = state.cgroup_hooks();
+    if (!sockets) return sockets.error();
+    for (const CgroupHook &hook : *sockets)
+        if (!hook.alive)
+            return failure(fmt::format("the socket hook {} is not there after it was put on", hook.name));
+    return {};
+}
+
+// Everything after the commit. BUILT becomes what was attached in the end.
+Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, Built &built) {
+    if (Result<void> done = state.attach_cgroup_hooks(); !done) return done.error();
+    const HookAnswer hooks = attach_hooks(state, plan.document, monitor.topology(), built.uplinks);
+    if (!hooks.failed.empty()) return Error{hooks.exit, fmt::format("{}", fmt::join(hooks.failed, "; "))};
+    std::vector<std::string> notices = built.notices;
+    notices.insert(notices.end(), hooks.notices.begin(), hooks.notices.end());
+    // A device or address that came while we were at it.
+    const Result<bool> changed = monitor.handle();
+    if (!changed) return changed.error();
+    if (*changed) {
+        Result<Built> again = reconcile(state, plan.document, monitor.topology());
+        if (!again) return again.error();
+        built = *std::move(again);
+    } else if (Result<void> done = remove_stray_hooks(state, built, monitor.topology()); !done) {
+        return done.error();
+    }
+    built.notices = std::move(notices);
+    return check_alive(state, built, monitor.topology());
+}
+
+Result<pid_t> ensure_follower(const Site &site) {
+    const auto living = [&site]() -> std::optional<pid_t> {
+        Result<std::optional<State>> state = State::find(site.place);
+        if (!state || !*state) return std::nullopt;
+        const std::optional<pid_t> pid = (*state)->follower();
+        if (pid) (*state)->nudge_follower();
+        return pid;
+    };
+    if (const auto pid = living()) return *pid;
+    Result<pid_t> started = start_follower(site.place);
+    if (!started)
+        if (const auto pid = living()) return *pid; // another attach was quicker
+    return started;
+}
+
+struct Done {
+    AttachAnswer answer;
+    Topology topology;
+};
+
+Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monitor &monitor) {
+    const Result<Lock> lock = Lock::take(site.place, lock_limit);
+    if (!lock) return lock.error();
+    if (const Result<bool> current = monitor.handle(); !current) return current.error();
+    const Result<Before> before = read_before(site, monitor.topology());
+    if (!before) return before.error();
+    const auto take_back = [&](Error error) {
+        if (before->exists) return error;
+        if (Result<void> removed = State::remove_all(site.place); !removed)
+            error.message += "; and taking back what was made failed: " + removed.error().message;
+        return error;
+    };
+    const Result<Plan> plan = plan_over(*before, request, monitor.topology());
+    if (!plan) return take_back(plan.error());
+
+    Error error;
+    bool nothing_guarded = false;
+    {
+        Result<State> state = State::open_or_create(site.place);
+        if (!state) {
+            error = state.error();
+            nothing_guarded = !before->exists;
+        } else if (Result<std::uint32_t> epoch = state->commit(plan->built.image, plan->document); !epoch) {
+            error = epoch.error();
+            error.message += before->exists ? "; the policy in force is the old one" : "";
+            nothing_guarded = !before->exists;
+        } else {
+            Built built = plan->built;
+            Result<void> hooked = put_hooks(*state, *plan, monitor, built);
+            if (hooked) hooked = State::remove_others(site.place);
+            if (hooked)
+                return Done{{device_names(monitor.topology(), built.uplinks),
+                             device_names(monitor.topology(), built.unguarded), built.notices, state->epoch(),
+                             std::nullopt},
+                            monitor.topology()};
+            error = hooked.error();
+            const std::string told = in_force(*state, monitor.topology());
+            error.message += "; " + told;
+            const auto hooks = state->uplink_hooks();
+            nothing_guarded = !before->exists && hooks &&
+                              std::ranges::none_of(*hooks, [](const UplinkHook &h) { return h.ours_alive; });
+        }
+    }
+    return nothing_guarded ? take_back(error) : error;
+}
+
+} // namespace
+
+Result<AttachAnswer> attach(const Site &site, const AttachRequest &asked) {
+    AttachRequest request = asked;
+    if (Result<void> done = resolve_cgroups(request.policy, site.place.cgroup_root); !done)
+        return done.error();
+    Result<Monitor> monitor = Monitor::open(); // before anything is read, so that nothing is missed
+    if (!monitor) return monitor.error();
+    // What is wrong with the input is said before anything is made or waited for.
+    const Result<Before> before = read_before(site, monitor->topology());
+    if (!before) return before.error();
+    if (const Result<Plan> plan = plan_over(*before, request, monitor->topology()); !plan)
+        return plan.error();
+
+    Result<Done> done = attach_locked(site, request, *monitor);
+    if (!done) return done.error();
+    AttachAnswer answer = std::move(done->answer);
+    for (std::string &notice : root_sockets(request.policy))
+        answer.notices.push_back(std::move(notice));
+    if (request.follow) {
+        const Result<pid_t> follower = ensure_follower(site);
+        if (!follower)
+            return failure(fmt::format("{}; policy {} is in force on {}, but nothing keeps it current: new "
+                                       "uplinks are not guarded",
+                                       follower.error().message, answer.epoch, listed(answer.attached)));
+        answer.follower = *follower;
+    }
+    return answer;
+}
+
+} // namespace lk

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// The only thing that opens traffic. Taking everything off must work when all else is broken, so it reads no
+// document and no topology.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/text.h"
+#include "control/control.h"
+#include "control/detach.h"
+#include "control/reconcile.h"
+#include "control/scopes.h"
+
+namespace lk {
+
+namespace {
+
+constexpr std::chrono::seconds lock_limit{10};
+
+Error nothing_attached() {
+    return Error{Exit::not_attached, "nothing is attached in this network namespace"};
+}
+
+Result<void> end_follower(const Site &site) {
+    Result<std::optional<State>> state = State::find(site.place);
+    if (!state || !*state) return {}; // what cannot be read has no follower that could be told
+    return (*state)->end_follower();
+}
+
+Result<void> detach_all(const Site &site, bool must_be_there) {
+    if (must_be_there && !any_state(site.place)) return nothing_attached();
+    // The follower may wait for the lock, so it goes first; one that an attach started since is met below.
+    if (Result<void> done = end_follower(site); !done) return done.error();
+    const Result<Lock> lock = Lock::take(site.place, lock_limit);
+    if (!lock) return lock.error();
+    if (Result<void> done = end_follower(site); !done) return done.error();
+    return State::remove_all(site.place);
+}
+
+Result<bool> detach_some(const Site &site, const std::vector<std::string> &names) {
+    const Result<Lock> lock = Lock::take(site.place, lock_limit);
+    if (!lock) return lock.error();
+    Result<std::optional<State>> state = State::find(site.place);
+    if (!state) return state.error();
+    if (!*state) return nothing_attached();
+    const Result<Document> current = (*state)->document();
+    if (!current) return current.error();
+    const Result<Topology> topology = read_topology();
+    if (!topology) return topology.error();
+    const Result<Document> wanted = plan_detach(names, *current, *topology);
+    if (!wanted) return wanted.error();
+    if (wanted->scopes.empty()) return true;
+    if (Result<Built> done = reconcile(**state, *wanted, *topology); !done) return done.error();
+    (*state)->nudge_follower();
+    return false;
+}
+
+} // namespace
+
+bool any_state(const Place &place) {
+    const std::filesystem::path own = place.directory();
+    const std::string name = own.filename();
+    const std::string of_namespace = name.substr(0, name.rfind("-v") + 2);
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(own.parent_path(), error), end; !error && entry != end;
+         entry.increment(error))
+        if (entry->path().filename().string().starts_with(of_namespace)) return true;
+    return false;
+}
+
+Result<Document> plan_detach(const std::vector<std::string> &names, const Document &current,
+                             const Topology &topology) {
+    Document wanted = current;
+    const ScopeView view(current, topology);
+    for (const std::string &name : names) {
+        std::set<int> devices;
+        for (const int device : view.lowest_of(name))
+            if (view.scope_of(device)) devices.insert(device);
+        bool known = false;
+        for (Scope &scope : wanted.scopes)
+            known = release(scope, view, topology, {name}, devices) || known;
+        if (!known && devices.empty()) {
+            std::vector<std::string> guarded = device_names(topology, build_image(current, topology).uplinks);
+            return bad_input(fmt::format("{} is not guarded; guarded are: {}", quote(name), listed(guarded)));
+        }
+        // Or the scope that takes new uplinks in would take it right back.
+        for (Scope &scope : wanted.scopes)
+            for (const int device : devices)
+                if (std::ranges::find(scope.unguarded, device) == scope.unguarded.end())
+                    scope.unguarded.push_back(device);
+    }
+    for (Scope &scope : wanted.scopes)
+        std::ranges::sort(scope.unguarded);
+    drop_empty(wanted);
+    return wanted;
+}
+
+Result<void> detach(const Site &site, const DetachRequest &request) {
+    if (request.all || request.interfaces.empty()) return detach_all(site, !request.all);
+    if (!any_state(site.place)) return nothing_attached();
+    const Result<bool> last = detach_some(site, request.interfaces);
+    if (!last) return last.error();
+    return *last ? detach_all(site, false) : Result<void>();
+}
+
+} // namespace lk

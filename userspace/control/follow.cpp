@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+// The loop: netlink -> reconcile. A follower that dies leaves the last policy in force; nothing here opens
+// anything but what build_image() says.
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "base/fd.h"
+#include "control/control.h"
+#include "control/reconcile.h"
+#include "net/monitor.h"
+
+namespace lk {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds lock_wait{300};    // short: SIGTERM must be heard while another holds the lock
+constexpr milliseconds look_every{1000};  // is the state still there?
+constexpr milliseconds hooks_every{5000}; // are the hooks still there?
+constexpr milliseconds retry_first{100};
+constexpr milliseconds retry_longest{30000};
+
+// Which directory this is, for a state that was removed and made again under the same name.
+std::optional<std::pair<dev_t, ino_t>> identity(const std::string &directory) {
+    struct stat found;
+    if (stat(directory.c_str(), &found) != 0) return std::nullopt;
+    return std::pair(found.st_dev, found.st_ino);
+}
+
+class Signals {
+  public:
+    static Result<Fd> open() {
+        sigset_t set;
+        sigemptyset(&set);
+        for (const int number : {SIGTERM, SIGINT, SIGHUP})
+            sigaddset(&set, number);
+        sigprocmask(SIG_BLOCK, &set, nullptr);
+        signal(SIGPIPE, SIG_IGN); // attach stops reading once the follower follows
+        Fd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+        if (!fd) return failure(std::string("signalfd: ") + std::strerror(errno));
+        return fd;
+    }
+};
+
+class Follower {
+  public:
+    Follower(const Site &site, const FollowTold &told, State state, Monitor monitor, Fd signals)
+        : site_(site), told_(told), state_(std::move(state)), monitor_(std::move(monitor)),
+          signals_(std::move(signals)), directory_(identity(site.place.directory())) {}
+
+    Result<void> run() {
+        while (true) {
+            const auto now = Clock::now();
+            if (now >= next_look_) {
+                if (!still_there()) return {};
+                next_look_ = now + look_every;
+                if (now >= next_hooks_) {
+                    next_hooks_ = now + hooks_every;
+                    dirty_ = dirty_ || !hooks_alive();
+                }
+            }
+            if (dirty_ && now >= not_before_) turn();
+            if (!wait()) return {};
+        }
+    }
+
+  private:
+    bool still_there() const { return directory_ && identity(site_.place.directory()) == directory_; }
+
+    bool hooks_alive() const {
+        if (!built_) return true; // a turn is due anyway
+        const auto hooks = state_.uplink_hooks();
+        return hooks && std::ranges::all_of(built_->uplinks,
+                                            [&hooks](int ifindex) { return alive_on(*hooks, ifindex); });
+    }
+
+    // One turn; on trouble the next is due later and later, or at the next event.
+    void turn() {
+        const Result<Lock> lock = Lock::take(site_.place, lock_wait);
+        if (!still_there()) return; // run() ends
+        if (!lock) return not_yet(lock.error(), lock.error().exit != Exit::busy);
+        if (!document_ || state_.epoch() != epoch_) {
+            Result<Document> document = state_.document();
+            if (!document) return not_yet(document.error(), true);
+            document_ = *std::move(document);
+            built_.reset();
+        }
+        const Built wanted = build_image(*document_, monitor_.topology());
+        if (!built_ || !same_image(wanted.image, built_->image) || !hooks_alive()) {
+            Result<Built> built = reconcile(state_, *document_, monitor_.topology());
+            if (!built) return not_yet(built.error(), true);
+            built_ = *std::move(built);
+            epoch_ = state_.epoch();
+        }
+        dirty_ = false;
+        not_before_ = {};
+        retry_ = retry_first;
+        if (!following_ && told_.following) told_.following(monitor_.topology(), *built_);
+        following_ = true;
+        if (!trouble_.empty() && told_.trouble) told_.trouble("works again: " + trouble_);
+        trouble_.clear();
+    }
+
+    void not_yet(const Error &error, bool tell) {
+        built_.reset();
+        not_before_ = Clock::now() + retry_;
+        retry_ = std::min(retry_ * 2, retry_longest);
+        if (tell && error.message != trouble_ && told_.trouble) told_.trouble(error.message);
+        if (tell) trouble_ = error.message;
+    }
+
+    // False: the end was asked for.
+    bool wait() {
+        auto until = next_look_;
+        if (dirty_) until = std::min(until, not_before_);
+        const auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
+        pollfd fds[] = {{signals_.get(), POLLIN, 0}, {monitor_.fd(), POLLIN, 0}};
+        if (poll(fds, 2, static_cast<int>(std::max<std::int64_t>(left, 0))) <= 0) return true;
+        if (fds[0].revents && !hear()) return false;
+        if (fds[1].revents) take_in();
+        return true;
+    }
+
+    bool hear() {
+        signalfd_siginfo heard;
+        while (read(signals_.get(), &heard, sizeof heard) == sizeof heard) {
+            if (heard.ssi_signo != SIGHUP) return false;
+            document_.reset();
+            dirty_ = true;
+            not_before_ = {};
+        }
+        return true;
+    }
+
+    void take_in() {
+        Result<bool> changed = monitor_.handle();
+        if (!changed) {
+            // What was missed is not known: begin again with a fresh subscription.
+            Result<Monitor> again = Monitor::open();
+            if (!again) {
+                not_yet(again.error(), true);
+                std::this_thread::sleep_for(retry_first); // the old one stays readable
+                return;
+            }
+            monitor_ = *std::move(again);
+        }
+        if (changed && !*changed) return;
+        dirty_ = true;
+        // A new uplink does not wait for a long retry, but repeated failures stay bounded.
+        not_before_ =
+            std::min(not_before_, Clock::now() + (trouble_.empty() ? milliseconds{0} : retry_first));
+    }
+
+    const Site &site_;
+    const FollowTold &told_;
+    State state_;
+    Monitor monitor_;
+    Fd signals_;
+    std::optional<std::pair<dev_t, ino_t>> directory_;
+
+    std::optional<Document> document_;
+    std::optional<Built> built_; // what was committed last; none: unknown
+    std::uint32_t epoch_ = 0;
+    bool dirty_ = true, following_ = false;
+    Clock::time_point next_look_{}, next_hooks_{}, not_before_{};
+    milliseconds retry_ = retry_first;
+    std::string trouble_;
+};
+
+} // namespace
+
+Result<void> follow(const Site &site, const FollowTold &told) {
+    Result<Fd> signals = Signals::open();
+    if (!signals) return signals.error();
+    Result<std::optional<State>> state = State::find(site.place);
+    if (!state) return state.error();
+    if (!*state)
+        return Error{Exit::not_attached, "nothing is attached in this network namespace: attach first"};
+    const Result<std::optional<Fd>> claim = (*state)->claim_follower();
+    if (!claim) return claim.error();
+    if (!*claim) return Error{Exit::busy, "another follower keeps this network namespace current already"};
+    Result<Monitor> monitor = Monitor::open();
+    if (!monitor) return monitor.error();
+    return Follower(site, told, **std::move(state), *std::move(monitor), *std::move(signals)).run();
+}
+
+} // namespace lk

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "control/reconcile.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "control/scopes.h"
+
+namespace lk {
+
+bool same_image(const MapImage &left, const MapImage &right) {
+    const auto same_device = [](const DeviceRow &a, const DeviceRow &b) {
+        return a.name == b.name && a.gateway_set == b.gateway_set && a.net_set == b.net_set &&
+               std::memcmp(&a.record, &b.record, sizeof a.record) == 0;
+    };
+    return left.host_gateway_set == right.host_gateway_set && left.host_net_set == right.host_net_set &&
+           std::memcmp(&left.host, &right.host, sizeof left.host) == 0 &&
+           std::ranges::equal(left.devices, right.devices, same_device) && left.net_sets == right.net_sets &&
+           left.gateway_sets == right.gateway_sets;
+}
+
+bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex) {
+    return std::ranges::any_of(
+        hooks, [ifindex](const UplinkHook &hook) { return hook.ifindex == ifindex && hook.ours_alive; });
+}
+
+HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
+                        const std::vector<int> &uplinks) {
+    HookAnswer answer;
+    const ScopeView view(document, topology);
+    for (const int ifindex : uplinks) {
+        const auto scope = view.scope_of(ifindex);
+        const HookKind kind = scope ? document.scopes[*scope].policy.hook : HookKind::automatic;
+        const Result<std::optional<std::string>> done = state.attach_uplink(ifindex, kind);
+        char name[IF_NAMESIZE];
+        if (done) {
+            if (*done) answer.notices.push_back(**done);
+        } else if (if_indextoname(static_cast<unsigned>(ifindex), name)) { // else: gone meanwhile
+            answer.failed.push_back(fmt::format("{}: {}", name, done.error().message));
+            answer.exit = done.error().exit;
+        }
+    }
+    return answer;
+}
+
+Result<void> remove_stray_hooks(State &state, const Built &built, const Topology &topology) {
+    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
+    if (!hooks) return hooks.error();
+    for (const UplinkHook &hook : *hooks) {
+        if (std::ranges::find(built.uplinks, hook.ifindex) != built.uplinks.end()) continue;
+        // A living hook whose device is not here was moved to another network namespace: it keeps denying
+        // there, and is in place when the device comes back.
+        if (hook.ours_alive && !topology.find(hook.ifindex)) continue;
+        if (Result<void> done = state.detach_uplink(hook.ifindex); !done) return done.error();
+    }
+    return {};
+}
+
+Result<Built> reconcile(State &state, const Document &document, const Topology &topology) {
+    Built built = build_image(document, topology);
+    const HookAnswer hooks = attach_hooks(state, document, topology, built.uplinks);
+    built.notices.insert(built.notices.end(), hooks.notices.begin(), hooks.notices.end());
+    if (const Result<std::uint32_t> epoch = state.commit(built.image, document); !epoch) return epoch.error();
+    if (!hooks.failed.empty())
+        return Error{hooks.exit,
+                     fmt::format("no hook could be put on {}", fmt::join(hooks.failed, "; and on "))};
+    if (Result<void> done = remove_stray_hooks(state, built, topology); !done) return done.error();
+    return built;
+}
+
+} // namespace lk

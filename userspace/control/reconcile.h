@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// The steps that attach, detach and follow share. Each needs the Lock.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/control.h"
+
+namespace lk {
+
+bool same_image(const MapImage &left, const MapImage &right);
+bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex);
+
+struct HookAnswer {
+    std::vector<std::string> notices;
+    std::vector<std::string> failed; // "eth0: why"
+    Exit exit = Exit::failure;       // of a failed one
+};
+// Puts our hook on each of UPLINKS, with the kind that the device's scope asks for. A device that is gone by
+// now is no failure.
+HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
+                        const std::vector<int> &uplinks);
+
+// Takes hooks off devices that are no longer to be guarded, and cleans up after devices that are gone. Only
+// after the commit, so that nothing opens before the policy says so.
+Result<void> remove_stray_hooks(State &state, const Built &built, const Topology &topology);
+
+} // namespace lk

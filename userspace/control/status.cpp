@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include "control/control.h"
+#include "control/detach.h"
+#include "control/root_sockets.h"
+#include "control/weaknesses.h"
+
+namespace lk {
+
+Result<Status> read_status(const Site &site) {
+    Status status;
+    Result<std::optional<State>> found = State::find(site.place);
+    if (!found) return found.error();
+    if (!*found) {
+        if (any_state(site.place))
+            status.remarks.push_back(
+                "there is a filter of another version or a half-made one: leakbpf attach "
+                "replaces it, leakbpf detach takes it off");
+        return status;
+    }
+    const State &state = **found;
+    status.attached = true;
+    Result<Topology> topology = read_topology();
+    if (!topology) return topology.error();
+    status.topology = *std::move(topology);
+    status.follower = state.follower();
+    status.epoch = state.epoch();
+    if (status.epoch != 0) {
+        Result<Document> document = state.document();
+        if (document)
+            status.document = *std::move(document);
+        else
+            status.weaknesses.push_back("the policy in force cannot be read: " + document.error().message);
+    }
+    status.built = build_image(status.document, status.topology);
+    Result<std::vector<UplinkHook>> uplinks = state.uplink_hooks();
+    if (!uplinks) return uplinks.error();
+    status.uplinks = *std::move(uplinks);
+    Result<std::vector<CgroupHook>> sockets = state.cgroup_hooks();
+    if (!sockets) return sockets.error();
+    status.cgroup_hooks = *std::move(sockets);
+    const Result<Counters> counters = state.counters();
+    if (!counters) return counters.error();
+    status.counters = *counters;
+    const Result<State::Untold> untold = state.untold();
+    if (!untold) return untold.error();
+    status.untold = *untold;
+    judge(status);
+    for (const Scope &scope : status.document.scopes)
+        for (std::string &told : root_sockets(scope.policy))
+            status.remarks.push_back(std::move(told));
+    return status;
+}
+
+} // namespace lk

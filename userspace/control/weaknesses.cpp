@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "control/weaknesses.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "control/reconcile.h"
+#include "control/scopes.h"
+
+namespace lk {
+
+namespace {
+
+const char *without(const std::string &hook) {
+    if (hook == "setsockopt")
+        return "PACKET_QDISC_BYPASS and AF_XDP are not refused, and pass below the filter";
+    if (hook == "sock_create") return "new sockets of the VPN user are not known as such and are refused";
+    if (hook.starts_with("connect")) return "connected DNS sockets are not sent to the resolver";
+    return "getpeername shows the resolver in place of the server that was asked";
+}
+
+void judge_uplinks(Status &status) {
+    for (const int ifindex : status.built.uplinks)
+        if (!alive_on(status.uplinks, ifindex))
+            status.weaknesses.push_back(fmt::format("{} is to be guarded and has no living hook: what leaves "
+                                                    "there is not judged; attach again",
+                                                    device_name(status.topology, ifindex)));
+    for (const UplinkHook &hook : status.uplinks) {
+        const std::string name = device_name(status.topology, hook.ifindex);
+        for (const std::string &program : hook.ahead)
+            status.weaknesses.push_back(
+                fmt::format("{}: {} runs before our program and can let packets past it; take it off or "
+                            "attach again",
+                            name, program));
+        const bool wanted =
+            std::ranges::find(status.built.uplinks, hook.ifindex) != status.built.uplinks.end();
+        if (!wanted && hook.ours_alive)
+            status.remarks.push_back(
+                fmt::format("{} has our hook but no policy: everything is denied there", name));
+    }
+    for (const Scope &scope : status.document.scopes)
+        for (const std::string &name : scope.uplinks)
+            if (!status.topology.find(name))
+                status.remarks.push_back(fmt::format("{} is not there now{}", name,
+                                                     status.follower ? ""
+                                                                     : ", and without a follower it will not "
+                                                                       "be guarded when it comes"));
+    for (const int ifindex : status.built.unguarded)
+        status.remarks.push_back(fmt::format("{} is UNGUARDED: no policy is for it, everything passes there",
+                                             device_name(status.topology, ifindex)));
+}
+
+} // namespace
+
+void judge(Status &status) {
+    if (status.epoch == 0)
+        status.weaknesses.push_back(
+            "no policy is in force: everything is denied where a hook is; attach again");
+    judge_uplinks(status);
+    if (status.cgroup_hooks.empty())
+        status.weaknesses.push_back(
+            "there are no socket hooks: PACKET_QDISC_BYPASS and AF_XDP are not refused, "
+            "and the VPN user is not known");
+    for (const CgroupHook &hook : status.cgroup_hooks)
+        if (!hook.alive)
+            status.weaknesses.push_back(fmt::format("the socket hook {} is not there: {}; attach again",
+                                                    hook.name, without(hook.name)));
+    if (!status.follower)
+        status.remarks.push_back(
+            "no follower lives: new addresses and uplinks are not taken in; leakbpf follow "
+            "or attach again");
+}
+
+} // namespace lk

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "render/plan.h"
+
+#include <fmt/format.h>
+
+#include "control/scopes.h"
+#include "render/json.h"
+#include "render/policy.h"
+#include "render/text.h"
+
+namespace lk {
+
+namespace {
+
+std::string all_plain(const std::vector<std::string> &names) {
+    std::vector<std::string> words;
+    for (const std::string &name : names)
+        words.push_back(plain(name));
+    return abridged(words, words.size());
+}
+
+std::string unguarded_line(const std::vector<std::string> &names) {
+    return names.empty() ? "" : fmt::format("UNGUARDED: {} (everything passes there)\n", all_plain(names));
+}
+
+std::string notice_lines(const std::vector<std::string> &notices) {
+    std::string text;
+    for (const std::string &notice : notices)
+        text += fmt::format("notice: {}\n", notice);
+    return text;
+}
+
+} // namespace
+
+std::string attach_text(const AttachAnswer &answer) {
+    std::string text =
+        fmt::format("guarded: {} (policy {})\n",
+                    answer.attached.empty() ? "none" : all_plain(answer.attached), answer.epoch);
+    text += unguarded_line(answer.unguarded);
+    text += notice_lines(answer.notices);
+    text += answer.follower ? fmt::format("follower: pid {}\n", *answer.follower)
+                            : "follower: none, so new addresses and uplinks are not taken in\n";
+    return text;
+}
+
+std::string attach_json(const AttachAnswer &answer) {
+    return dumped({{"version", json_version},
+                   {"attached", answer.attached},
+                   {"unguarded", answer.unguarded},
+                   {"notices", answer.notices},
+                   {"epoch", answer.epoch},
+                   {"follower", follower_to_json(answer.follower)}});
+}
+
+std::string detach_text(const DetachRequest &request) {
+    return fmt::format("set free: {}\n", request.interfaces.empty() ? "everything in this network namespace"
+                                                                    : all_plain(request.interfaces));
+}
+
+std::string detach_json(const DetachRequest &request) {
+    const std::vector<std::string> all{"all"};
+    return dumped(
+        {{"version", json_version}, {"detached", request.interfaces.empty() ? all : request.interfaces}});
+}
+
+std::string plan_text(const DryRun &dry) {
+    const Built &built = dry.plan.built;
+    std::string text = scopes_text(dry.plan.document);
+    text +=
+        fmt::format("would guard: {}\n",
+                    built.uplinks.empty() ? "none" : all_plain(device_names(dry.topology, built.uplinks)));
+    text += unguarded_line(device_names(dry.topology, built.unguarded));
+    text += notice_lines(built.notices);
+    text += "would load:\n" + to_text(built.image);
+    return text;
+}
+
+std::string plan_json(const DryRun &dry) {
+    const Built &built = dry.plan.built;
+    return dumped({{"version", json_version},
+                   {"scopes", scopes_to_json(dry.plan.document)},
+                   {"uplinks", device_names(dry.topology, built.uplinks)},
+                   {"unguarded", device_names(dry.topology, built.unguarded)},
+                   {"notices", built.notices},
+                   {"image", OrderedJson::parse(to_json(built.image))}});
+}
+
+} // namespace lk

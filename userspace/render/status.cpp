@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "render/status.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "render/json.h"
+#include "render/names.h"
+#include "render/policy.h"
+#include "render/text.h"
+#include "render/uplinks.h"
+
+namespace lk {
+
+namespace {
+
+std::string place_in_chain(const UplinkLine &line) {
+    if (!line.hook || !line.hook->ours_alive) return line.guarded ? "NO HOOK" : "";
+    if (!line.hook->ahead.empty()) return fmt::format("BEHIND {}", abridged(line.hook->ahead));
+    if (line.hook->behind.empty()) return "alone";
+    return fmt::format("first, before {}", abridged(line.hook->behind));
+}
+
+std::string uplinks_text(const Status &status) {
+    std::vector<std::vector<std::string>> rows;
+    for (const UplinkLine &line : uplink_lines(status)) {
+        const bool alive = line.hook && line.hook->ours_alive;
+        rows.push_back({plain(line.name.value_or(fmt::format("(device {}, gone)", line.ifindex))),
+                        line.guarded ? "guarded" : (alive ? "denied" : "-"),
+                        line.hook ? std::string(attachment_name(line.hook->attachment)) : "none",
+                        place_in_chain(line)});
+    }
+    for (const int ifindex : status.built.unguarded) {
+        const Device *device = status.topology.find(ifindex);
+        rows.push_back({device ? plain(device->name) : fmt::format("(device {})", ifindex), "UNGUARDED"});
+    }
+    return "uplinks:\n" + columns(rows, 2);
+}
+
+std::string socket_hooks_text(const Status &status) {
+    std::vector<std::string> alive, dead;
+    std::string where;
+    for (const CgroupHook &hook : status.cgroup_hooks) {
+        (hook.alive ? alive : dead).push_back(plain(hook.name));
+        if (hook.alive) where = plain(hook.cgroup);
+    }
+    std::string text =
+        "socket hooks: " + (alive.empty() ? std::string("none") : abridged(alive, alive.size()));
+    if (!where.empty()) text += " at " + where;
+    if (!dead.empty()) text += "; MISSING: " + abridged(dead, dead.size());
+    return text + '\n';
+}
+
+std::string counters_text(const Status &status) {
+    std::vector<std::vector<std::string>> rows;
+    for (unsigned hook = 0; hook < LK_HOOKS; ++hook)
+        for (unsigned reason = 0; reason < LK_REASONS; ++reason) {
+            const lk_count &count = status.counters[hook][reason];
+            if (count.packets == 0) continue;
+            rows.push_back({std::string(hook_name(hook)), std::string(reason_name(reason)),
+                            grouped(count.packets), hook == LK_HOOK_UPLINK ? grouped(count.bytes) : ""});
+        }
+    if (rows.empty()) return "counters: nothing yet\n";
+    rows.insert(rows.begin(), {"hook", "reason", "packets", "bytes"});
+    std::string text = "counters:\n" + columns(rows, 2, {2, 3});
+    const State::Untold &untold = status.untold;
+    if (untold.resets + untold.icmp + untold.events > 0)
+        text +=
+            fmt::format("  for the rate limits: {} resets and {} ICMP errors not sent, {} events not shown\n",
+                        grouped(untold.resets), grouped(untold.icmp), grouped(untold.events));
+    return text;
+}
+
+std::string sentences(const char *head, const std::vector<std::string> &lines) {
+    std::string text;
+    for (const std::string &line : lines)
+        text += fmt::format("{}: {}\n", head, line);
+    return text;
+}
+
+} // namespace
+
+std::string status_text(const Status &status) {
+    if (!status.attached)
+        return sentences("note", status.remarks) + "nothing is attached in this network namespace\n";
+    std::string text = fmt::format("policy {}, {}\n", status.epoch,
+                                   status.follower ? fmt::format("kept current by pid {}", *status.follower)
+                                                   : "kept current by nobody");
+    text += scopes_text(status.document);
+    text += uplinks_text(status);
+    text += socket_hooks_text(status);
+    text += counters_text(status);
+    text += sentences("WEAKNESS", status.weaknesses);
+    text += sentences("note", status.remarks);
+    text += sentences("note", status.built.notices);
+    return text;
+}
+
+std::string status_json(const Status &status) {
+    OrderedJson json{{"version", json_version}, {"attached", status.attached}};
+    if (!status.attached) {
+        json["remarks"] = status.remarks;
+        return dumped(json);
+    }
+    json["epoch"] = status.epoch;
+    json["follower"] = follower_to_json(status.follower);
+    json["scopes"] = scopes_to_json(status.document);
+    json["uplinks"] = OrderedJson::array();
+    for (const UplinkLine &line : uplink_lines(status))
+        json["uplinks"].push_back(uplink_to_json(line));
+    json["unguarded"] = OrderedJson::array();
+    for (const int ifindex : status.built.unguarded)
+        if (const Device *device = status.topology.find(ifindex)) json["unguarded"].push_back(device->name);
+    json["socket_hooks"] = OrderedJson::array();
+    for (const CgroupHook &hook : status.cgroup_hooks)
+        json["socket_hooks"].push_back({{"name", hook.name}, {"alive", hook.alive}, {"cgroup", hook.cgroup}});
+    json["counters"] = OrderedJson::array();
+    for (unsigned hook = 0; hook < LK_HOOKS; ++hook)
+        for (unsigned reason = 0; reason < LK_REASONS; ++reason)
+            if (const lk_count &count = status.counters[hook][reason]; count.packets != 0)
+                json["counters"].push_back({{"hook", hook_name(hook)},
+                                            {"reason", reason_name(reason)},
+                                            {"packets", count.packets},
+                                            {"bytes", count.bytes}});
+    json["untold"] = {
+        {"resets", status.untold.resets}, {"icmp", status.untold.icmp}, {"events", status.untold.events}};
+    json["weaknesses"] = status.weaknesses;
+    json["remarks"] = status.remarks;
+    json["notices"] = status.built.notices;
+    return dumped(json);
+}
+
+} // namespace lk

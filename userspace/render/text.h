@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Plain text for people: aligned columns, no colours, nothing that a terminal could obey.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lk {
+
+// A name from outside (device, process, cgroup) with control characters shown as \xNN.
+std::string plain(std::string_view name);
+
+// Rows as lines, columns as wide as their widest cell and two blanks apart. Columns named in RIGHT (by
+// position) are aligned to the right. INDENT blanks before each line.
+std::string columns(const std::vector<std::vector<std::string>> &rows, std::size_t indent,
+                    const std::vector<std::size_t> &right = {});
+
+// The first few of a long list and how many there are: "a, b, c and 99,997 more".
+std::string abridged(const std::vector<std::string> &words, std::size_t most = 8);
+
+} // namespace lk
