@@ -11,14 +11,16 @@ namespace lk {
 
 class Monitor {
   public:
-    static Result<Monitor> open(); // of the calling thread's network namespace
+    // Of the calling thread's network namespace. Tests give a small buffer to see events get lost.
+    static Result<Monitor> open(int receive_buffer_bytes = 16 << 20);
     Monitor(Monitor &&) noexcept;
     Monitor &operator=(Monitor &&) noexcept;
     ~Monitor();
 
     const Topology &topology() const;
     int fd() const; // poll for POLLIN, then call handle()
-    // Takes in all waiting events. True if the topology changed. After an overrun (ENOBUFS) everything is read again.
+    // Takes in all waiting events. True if the topology changed. After an overrun (ENOBUFS) everything is
+    // read again.
     Result<bool> handle();
 
   private:

@@ -9,14 +9,16 @@
 
 namespace lk {
 
-// Moves the calling thread into the network namespace NAME (of /run/netns) or PATH. Nothing else changes, so the bpffs stays visible.
+// Moves the calling thread into the network namespace NAME (of /run/netns) or PATH. Nothing else changes, so
+// the bpffs stays visible.
 Result<void> enter_netns(const std::string &name_or_path);
 
 // SO_NETNS_COOKIE (Linux 5.14); unsupported below.
 Result<std::uint64_t> netns_cookie();
 
-// The host's real cgroup2 root from /proc/self/mountinfo (hybrid layouts included). Inside a cgroup namespace the visible root is not the
-// host's: unsupported, with what to do (--cgroup-root). GIVEN not empty: checked to be a directory of cgroup2.
+// The host's real cgroup2 root from /proc/self/mountinfo (hybrid layouts included). Inside a cgroup namespace
+// the visible root is not the host's: unsupported, with what to do (--cgroup-root). GIVEN not empty: checked
+// to be a directory of cgroup2.
 Result<std::string> cgroup_root(const std::string &given);
 
 // Checks that PATH is a directory on a bpffs; says how to mount one otherwise.
