@@ -30,7 +30,8 @@ machine_state() {
         machine_unit_links | sed 's/^/enabled /'
         machine_services
         ip -o link show | awk -F': ' '{ print "device " $2 }'
-        ip -o route show table all 2>/dev/null | grep -v '^fe80\|^multicast' | sed 's/^/route /'
+        ip -o route show table all 2>/dev/null | grep -v '^fe80\|^multicast' |
+            sed 's/ expires [0-9]*sec//; s/^/route /'
         nft list tables 2>/dev/null | sed 's/^/nft /'
         find /sys/fs/bpf -mindepth 1 2>/dev/null | sed 's/^/pin /'
     } | sort -u

@@ -42,9 +42,9 @@ diff "$work/before" "$work/after" || fail "an interrupted demo changed the machi
 # What the table must say, whatever it is worded like around it.
 expect() { grep -qE "$1" "$work/demo" || fail "the demo's output lacks: $1"; }
 expect '^web page, by the tunnel +inside the tunnel +inside the tunnel$'
-expect '^file server on the LAN +left in the clear +left in the clear$'
-expect '^web page, after the tunnel broke +left in the clear +stayed: refused after [0-9.]+ ms$'
-expect '^ping +left in the clear +stayed: '
+expect '^file server on the LAN +left, as it should +left, as it should$'
+expect '^web page, after the tunnel broke +LEAKED in the clear +stayed: refused after [0-9.]+ ms$'
+expect '^ping +LEAKED in the clear +stayed: '
 expect '^[1-9][0-9]* of these leaked without leakbpf, 0 with it\.$'
 expect 'leakbpf attach .* --gw ADDRESS:PORT/udp --dns ADDRESS$'
 [ "$findings" -eq 0 ] || cat "$work/demo"

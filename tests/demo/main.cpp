@@ -23,11 +23,9 @@ using lk::harness::Output;
 const std::vector<std::string> attach_words = {"attach", "eth0",     "--gw", "198.51.100.7:1195/udp",
                                                "--dns",  "10.42.0.1"};
 
-// A raw frame is not answered: where nothing of it is on the wire, it stayed.
-std::string in_words(const Sight &sight) {
+std::string in_words(const Sight &sight, bool meant_to_leave) {
     switch (sight.fate) {
-    case Fate::clear:
-        return sight.trouble.empty() ? "left in the clear" : "left in the clear, " + sight.trouble;
+    case Fate::clear: return meant_to_leave ? "left, as it should" : "LEAKED in the clear";
     case Fate::tunnel: return "inside the tunnel";
     case Fate::stayed: return "stayed: " + sight.trouble;
     }
@@ -58,11 +56,12 @@ Score print_table(const std::vector<Row> &all, const std::vector<Sight> &without
     fmt::print("{:-<42} {:-<28} {:-<30}\n", "", "", "");
     for (std::size_t i = 0; i < all.size(); i++) {
         const Row &row = all[i];
+        bool meant = row.with == Fate::clear;
         bool good = without[i].fate == row.without && with[i].fate == row.with;
-        fmt::print("{:<42} {:<28} {}{}\n", row.what, in_words(without[i]), in_words(with[i]),
+        fmt::print("{:<42} {:<28} {}{}\n", row.what, in_words(without[i], meant), in_words(with[i], meant),
                    good ? "" : "   <-- unexpected");
         score.wrong += !good;
-        if (row.with == Fate::clear) continue; // meant to leave
+        if (meant) continue;
         score.leaks_without += without[i].fate == Fate::clear;
         score.leaks_with += with[i].fate == Fate::clear;
     }

@@ -42,6 +42,7 @@ std::string in_words(int error) {
     switch (error) {
     case ECONNREFUSED: return "refused";
     case EPERM: return "not permitted";
+    case ENOBUFS: return "dropped";
     case EAGAIN:
     case ETIMEDOUT:
     case EINPROGRESS: return "no answer";
@@ -120,7 +121,8 @@ std::function<void()> frame(const Bytes &packet, std::uint16_t protocol, bool by
         Bytes whole = ethernet(Bytes(6, '\xff'), Bytes("\x02\0\0\0\0\x01", 6), ETH_P_IP, packet);
         if (sendto(fd.get(), whole.data(), whole.size(), 0, reinterpret_cast<sockaddr *>(&to), sizeof(to)) <
             0)
-            throw std::runtime_error("dropped");
+            trouble(in_words(errno), since);
+        throw std::runtime_error("no trace"); // nobody answers a raw frame: only the wire can tell
     };
 }
 

@@ -57,7 +57,7 @@ World::World()
     Output nft = run({"nft", "-f", "-"},
                      {.netns = host_.fd(),
                       .input = "table ip lk { chain post { type nat hook postrouting priority srcnat;\n"
-                               "ip saddr 10.10.0.0/24 oifname != \"box0\" masquerade } }\n"});
+                               "ip saddr 10.10.0.0/24 oifname != \"box0\" masquerade\n}\n}\n"});
     if (nft.status != 0) throw std::runtime_error("nft: " + nft.err);
     wire_ = std::make_unique<Capture>(isp_);
     for (const Netns *netns : {&isp_, &neighbour_, &gateway_})
