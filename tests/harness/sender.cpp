@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "harness/sender.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+namespace lk::harness {
+
+void become(uid_t uid, bool keep_raw) {
+    if (uid == 0) return;
+    auto must = [](bool good, const char *what) {
+        if (!good) throw std::runtime_error(fmt::format("{}: {}", what, strerror(errno)));
+    };
+    if (keep_raw) prctl(PR_SET_KEEPCAPS, 1);
+    must(setgroups(0, nullptr) == 0 && setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0,
+         "becoming a user");
+    prctl(PR_SET_DUMPABLE, 1);
+    if (!keep_raw) return;
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2]{};
+    data[0].effective = data[0].permitted = 1u << CAP_NET_RAW;
+    must(syscall(SYS_capset, &header, data) == 0, "keeping CAP_NET_RAW");
+}
+
+namespace {
+
+void enter(const Identity &identity) {
+    signal(SIGPIPE, SIG_IGN);
+    if (identity.netns >= 0 && setns(identity.netns, CLONE_NEWNET) < 0)
+        throw std::runtime_error(fmt::format("setns: {}", strerror(errno)));
+    become(identity.uid, identity.keep_raw);
+}
+
+} // namespace
+
+std::string as(const Identity &identity, const std::function<void()> &body, std::chrono::milliseconds limit) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) throw std::runtime_error("pipe");
+    Fd from(ends[0]), to(ends[1]);
+    fflush(nullptr);
+    pid_t pid = fork();
+    if (pid < 0) throw std::runtime_error("fork");
+    if (pid == 0) {
+        try {
+            enter(identity);
+            body();
+        } catch (const std::exception &error) {
+            dprintf(to.get(), "%s", error.what());
+        }
+        _exit(0);
+    }
+    to.reset();
+    Background child(pid); // ended in any case
+    std::string text;
+    auto end = std::chrono::steady_clock::now() + limit;
+    for (;;) {
+        auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now())
+                .count();
+        pollfd fd{from.get(), POLLIN, 0};
+        if (left <= 0 || poll(&fd, 1, static_cast<int>(left)) <= 0)
+            return text + "(still running after the time limit)";
+        char buffer[512];
+        ssize_t got = read(from.get(), buffer, sizeof(buffer));
+        if (got <= 0) break;
+        text.append(buffer, static_cast<std::size_t>(got));
+    }
+    return text;
+}
+
+Helper::Helper(const Identity &identity, const std::function<void(const std::function<void()> &)> &body) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) throw std::runtime_error("pipe");
+    Fd from(ends[0]), to(ends[1]);
+    fflush(nullptr);
+    pid_t pid = fork();
+    if (pid < 0) throw std::runtime_error("fork");
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        try {
+            enter(identity);
+            body([&] { dprintf(to.get(), "+"); });
+        } catch (const std::exception &error) {
+            dprintf(to.get(), "-%s", error.what());
+        }
+        _exit(0);
+    }
+    process_ = Background(pid);
+    to.reset();
+    pollfd fd{from.get(), POLLIN, 0};
+    char buffer[512];
+    ssize_t got = poll(&fd, 1, 5000) == 1 ? read(from.get(), buffer, sizeof(buffer)) : 0;
+    if (got < 1 || buffer[0] != '+')
+        throw std::runtime_error("helper: " +
+                                 std::string(buffer, static_cast<std::size_t>(got > 0 ? got : 0)));
+}
+
+void send_fd(int channel, int fd) {
+    char byte = 'f';
+    iovec data{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof(int));
+    if (sendmsg(channel, &message, 0) != 1) throw std::runtime_error("passing a descriptor");
+}
+
+Fd receive_fd(int channel) {
+    char byte;
+    iovec data{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    if (recvmsg(channel, &message, 0) != 1 || !CMSG_FIRSTHDR(&message))
+        throw std::runtime_error("taking a descriptor");
+    int fd;
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
+    return Fd(fd);
+}
+
+} // namespace lk::harness

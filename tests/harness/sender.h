@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// A process that sends: forked into a network namespace as somebody, with its outcome told back.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "base/fd.h"
+#include "harness/process.h"
+
+namespace lk::harness {
+
+constexpr uid_t user_uid = 12345; // an ordinary user
+constexpr uid_t vpn_uid = 10105;  // the VPN daemon's
+
+struct Identity {
+    int netns = -1;
+    uid_t uid = 0;
+    bool keep_raw = false; // an ordinary user with CAP_NET_RAW (as ping or dumpcap have it)
+};
+
+// Leaves root for UID in the calling process; with KEEP_RAW, CAP_NET_RAW alone stays.
+void become(uid_t uid, bool keep_raw);
+
+// Runs BODY in a child as IDENTITY. Returns an empty text, or what went wrong (an exception's text, a signal,
+// the time limit).
+std::string as(const Identity &identity, const std::function<void()> &body,
+               std::chrono::milliseconds limit = 5s);
+
+// Starts BODY in a child as IDENTITY that lives until the object ends; BODY must say ready() once.
+class Helper {
+  public:
+    Helper(const Identity &identity, const std::function<void(const std::function<void()> &ready)> &body);
+
+  private:
+    Background process_;
+};
+
+// Passes a descriptor over a Unix socket.
+void send_fd(int channel, int fd);
+Fd receive_fd(int channel);
+
+} // namespace lk::harness

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include "leak_case.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+namespace lk::harness {
+
+namespace {
+
+const char *text(Who who) {
+    switch (who) {
+    case Who::user: return "user";
+    case Who::root: return "root";
+    case Who::vpn: return "vpn_user";
+    case Who::nated: return "container";
+    case Who::routed: return "container_routed";
+    }
+    return "?";
+}
+
+constexpr std::uint16_t first_port = 20000;
+constexpr int steered_host = 128; // 203.0.113.128/25 and 2001:db8:f:8000::/49 leave by the uplink always
+
+Ip public_host(int family, int number, bool steered) {
+    if (family == 4)
+        return Ip::of(fmt::format("203.0.113.{}", 1 + number % 125 + (steered ? steered_host : 0)).c_str());
+    return Ip::of(fmt::format("2001:db8:f:{:x}::1", number + 1 + (steered ? 0x8000 : 0)).c_str());
+}
+
+} // namespace
+
+std::string Case::name() const {
+    return fmt::format("{}.v{}.{}.tunnel_{}", vector->name, family, text(who), tunnel ? "up" : "down");
+}
+
+void Matrix::add(Vector vector) {
+    vectors_.push_back(std::move(vector));
+    const Vector &kept = vectors_.back();
+    for (int family : kept.families)
+        for (Who who : kept.who)
+            for (bool tunnel : kept.tunnel)
+                cases_.push_back({&kept, static_cast<int>(cases_.size()), family, who, tunnel});
+}
+
+Env::Env(const Case &case_, World &world_) : which(case_), world(world_), family(case_.family) {
+    bool forwarded = which.who == Who::nated || which.who == Who::routed;
+    seat = forwarded ? world.container_seat(which.who == Who::nated) : world.host_seat();
+    token = fmt::format("lk<{:05}>{:<8.8}", which.number, which.vector->group);
+    port = which.vector->port ? which.vector->port : static_cast<std::uint16_t>(first_port + which.number);
+    dst = public_host(family, which.number, true);
+    tunneled = public_host(family, which.number, false);
+    mark.bytes(token);
+    if (!which.vector->marked_address) return;
+    for (const Ip &ip : {dst, tunneled}) {
+        mark.flow(ip, port);
+        if (family == 6) mark.bytes(ip.bytes());
+    }
+}
+
+Bytes Env::payload(std::size_t length) const {
+    return length > token.size() ? token + filler(length - token.size()) : token;
+}
+
+std::string Env::sender(const std::function<void()> &body) const {
+    uid_t uid = which.who == Who::user ? user_uid : which.who == Who::vpn ? vpn_uid : 0;
+    return as({.netns = seat.netns->fd(), .uid = uid, .keep_raw = which.vector->raw}, body);
+}
+
+std::string Env::sender_as(uid_t uid, const std::function<void()> &body) const {
+    return as({.netns = seat.netns->fd(), .uid = uid, .keep_raw = which.vector->raw}, body);
+}
+
+Bytes Env::frame(std::uint16_t type, std::string_view data) const {
+    return ethernet(seat.next_mac, seat.mac, type, data);
+}
+
+std::function<std::string(Env &)> by_sender(std::function<void(const Env &)> body) {
+    return [body = std::move(body)](Env &env) { return env.sender([&] { body(env); }); };
+}
+
+void fail(const char *what) {
+    throw std::runtime_error(fmt::format("{}: {}", what, strerror(errno)));
+}
+
+int must(long result, const char *what) {
+    if (result < 0) fail(what);
+    return static_cast<int>(result);
+}
+
+Fd open_socket(const Env &env, int type, int protocol) {
+    Fd fd(must(socket(env.family == 4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, protocol), "socket"));
+    if (env.which.who == Who::routed) {
+        SockAddr local(env.source(), 0);
+        must(bind(fd.get(), local.get(), local.length), "bind");
+    }
+    return fd;
+}
+
+int connect_briefly(int fd, const SockAddr &to, int limit_ms) {
+    int flags = fcntl(fd, F_GETFL);
+    fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    int error = connect(fd, to.get(), to.length) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+        pollfd ready{fd, POLLOUT, 0};
+        socklen_t length = sizeof(error);
+        error = ETIMEDOUT;
+        if (poll(&ready, 1, limit_ms) == 1) getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    }
+    fcntl(fd, F_SETFL, flags);
+    return error;
+}
+
+void send_to(int fd, const SockAddr &to, std::string_view data) {
+    must(sendto(fd, data.data(), data.size(), MSG_NOSIGNAL, to.get(), to.length), "sendto");
+}
+
+Bytes receive(int fd, int limit_ms) {
+    pollfd ready{fd, POLLIN, 0};
+    if (poll(&ready, 1, limit_ms) != 1) throw std::runtime_error("no answer came");
+    Bytes data(1 << 16, 0);
+    data.resize(static_cast<std::size_t>(must(recv(fd, data.data(), data.size(), 0), "recv")));
+    return data;
+}
+
+void inject(const std::string &device, const std::vector<Bytes> &frames) {
+    Fd fd(must(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), "packet socket"));
+    sockaddr_ll to{};
+    to.sll_family = AF_PACKET;
+    to.sll_ifindex = static_cast<int>(if_nametoindex(device.c_str()));
+    to.sll_halen = 6;
+    for (const Bytes &frame : frames) {
+        memcpy(&to.sll_protocol, &frame[12], 2);
+        if (sendto(fd.get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr *>(&to), sizeof(to)) <
+                0 &&
+            errno != ENOBUFS)
+            fail("sending a frame");
+    }
+}
+
+} // namespace lk::harness
