@@ -30,6 +30,7 @@ fi
 mkdir "$cgroup"
 export dir lk_root cgroup
 # The inner shell is pid 1 of namespaces that end with it, and with them whatever it attached.
+# shellcheck disable=SC2016 # the inner shell expands it
 timeout 60 unshare --net --mount --pid --fork --kill-child bash -euc '
     mount --make-rprivate /
     mount -t tmpfs hidden "$lk_root"
