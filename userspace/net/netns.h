@@ -24,7 +24,9 @@ Result<std::string> cgroup_root(const std::string &given);
 // Checks that PATH is a directory on a bpffs; says how to mount one otherwise.
 Result<void> check_bpffs(const std::string &path);
 
-// Id and distance from ROOT of a cgroup; PATH is absolute in the file system, or relative to ROOT.
+// A cgroup that must be below ROOT; PATH is absolute in the file system, or relative to ROOT. The level is
+// the distance from the root of the whole hierarchy, as the kernel counts it, also where ROOT is a part of
+// it.
 struct CgroupId {
     std::uint64_t id = 0;
     std::uint32_t level = 0;

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "net/netns.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/fd.h"
+#include "base/text.h"
+
+namespace lk {
+
+Result<void> enter_netns(const std::string &name_or_path) {
+    const bool is_path = name_or_path.find('/') != std::string::npos;
+    if (name_or_path.empty() || name_or_path == "." || name_or_path == "..")
+        return bad_input(fmt::format("--netns {}: expected the name of a network namespace or a path to one",
+                                     quote(name_or_path)));
+    const std::string path = is_path ? name_or_path : "/run/netns/" + name_or_path;
+    const Fd target(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!target && errno == ENOENT)
+        return bad_input(fmt::format("--netns {}: there is no {}; `ip netns list` shows the names",
+                                     quote(name_or_path), quote(path)));
+    if (!target)
+        return failure(fmt::format("--netns {}: {} cannot be opened: {}", quote(name_or_path), quote(path),
+                                   std::strerror(errno)));
+    if (::setns(target.get(), CLONE_NEWNET) == 0) return {};
+    if (errno == EPERM)
+        return Error{Exit::permission,
+                     fmt::format("--netns {}: entering it needs root", quote(name_or_path))};
+    return bad_input(
+        fmt::format("--netns {}: {} is not a network namespace", quote(name_or_path), quote(path)));
+}
+
+Result<std::uint64_t> netns_cookie() {
+    const Fd any(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!any) return failure(fmt::format("no socket: {}", std::strerror(errno)));
+    std::uint64_t cookie = 0;
+    socklen_t length = sizeof cookie;
+    if (::getsockopt(any.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0) return cookie;
+    if (errno == ENOPROTOOPT)
+        return unsupported(
+            "this kernel does not tell network namespaces apart (SO_NETNS_COOKIE): Linux 5.14 or "
+            "newer is needed");
+    return failure(fmt::format("SO_NETNS_COOKIE: {}", std::strerror(errno)));
+}
+
+Result<void> check_bpffs(const std::string &path) {
+    struct statfs found {};
+    if (::statfs(path.c_str(), &found) != 0) {
+        const int error = errno;
+        return unsupported(
+            fmt::format("no bpffs at {}: {}; make the directory and mount one: mkdir -p {} && mount -t "
+                        "bpf bpf {}, or name another with --bpffs PATH",
+                        quote(path), std::strerror(error), quote(path), quote(path)));
+    }
+    if (found.f_type != BPF_FS_MAGIC)
+        return unsupported(
+            fmt::format("{} is not on a bpffs, so nothing would hold the filter: mount one (mount -t "
+                        "bpf bpf {}), or name another with --bpffs PATH",
+                        quote(path), quote(path)));
+    return {};
+}
+
+} // namespace lk
