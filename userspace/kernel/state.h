@@ -41,10 +41,14 @@ class Lock {
   public:
     // Waits at most TIMEOUT, then Exit::busy. Creates the directory if it is not there.
     static Result<Lock> take(const Place &place, std::chrono::milliseconds timeout);
+    Lock(Lock &&) noexcept = default;
+    Lock &operator=(Lock &&) = delete;
+    ~Lock(); // leaves no empty directory behind
 
   private:
-    explicit Lock(Fd fd) : fd_(std::move(fd)) {}
+    Lock(Fd fd, std::string directory) : fd_(std::move(fd)), directory_(std::move(directory)) {}
     Fd fd_;
+    std::string directory_;
 };
 
 enum class Attachment { none, tcx, clsact };
@@ -74,7 +78,7 @@ class State {
     static Result<std::optional<State>> find(const Place &place);
     // Adopts what is there or loads and pins everything anew. Needs the Lock. State of other ABI versions is left for remove_others().
     static Result<State> open_or_create(const Place &place);
-    // Removes state of other versions in the same network namespace, and stale ones of ours; call after ours is attached.
+    // Removes state of other versions in the same network namespace, and stale ones of ours, with the follower that works with it; call after ours is attached.
     static Result<void> remove_others(const Place &place);
     // Ends every hook, link, pin and map of the namespace, of any version and however broken: removes programs first from the socket hooks, last from the
     // uplinks. An error names what is left. Needs no working document. Clsact filters of ours are found by their program's name.

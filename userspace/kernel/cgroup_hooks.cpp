@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// The socket hooks: links on the cgroup root, pinned.
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "kernel/old_sockets.h"
+#include "kernel/state_impl.h"
+#include "kernel/sys.h"
+
+namespace lk {
+
+const std::vector<CgroupHookKind> &cgroup_hook_kinds() {
+    static const std::vector<CgroupHookKind> kinds{
+        {"sock_create", "lk_sock_create", BPF_CGROUP_INET_SOCK_CREATE},
+        {"connect4", "lk_connect4", BPF_CGROUP_INET4_CONNECT},
+        {"connect6", "lk_connect6", BPF_CGROUP_INET6_CONNECT},
+        {"getpeername4", "lk_getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
+        {"getpeername6", "lk_getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
+        {"setsockopt", "lk_setsockopt", BPF_CGROUP_SETSOCKOPT},
+    };
+    return kinds;
+}
+
+namespace {
+
+struct Pinned {
+    Fd link;
+    LinkInfo info;
+};
+
+std::optional<Pinned> pinned_link(const std::string &path) {
+    auto opened = open_pin(path);
+    if (opened.error != 0) return std::nullopt;
+    const auto info = cgroup_link_info(opened.fd.get());
+    if (!info) return std::nullopt;
+    return Pinned{std::move(opened.fd), *info};
+}
+
+Result<void> attach_hook(const Pins &pins, const CgroupHookKind &kind, const Program &program, int cgroup_fd,
+                         std::uint64_t cgroup_id) {
+    const auto path = pins.cgroup_link(kind.name);
+    const auto beside = path + "-new"; // what a crash left here is replaced below
+    if (auto removed = remove_pin(beside); !removed) return removed;
+    if (auto old = pinned_link(path); old && old->info.target == cgroup_id) {
+        if (old->info.program_id == program.id) return {};
+        if (bpf_link_update(old->link.get(), program.fd.get(), nullptr) != 0)
+            return system_error(fmt::format("cannot replace the program of the socket hook {}", kind.name), errno);
+        return {};
+    }
+    const Fd link{bpf_link_create(program.fd.get(), cgroup_fd, kind.type, nullptr)};
+    if (!link) {
+        auto error = system_error(fmt::format("cannot attach the socket hook {}", kind.name), errno);
+        if (errno == EINVAL) error.exit = Exit::unsupported;
+        return error;
+    }
+    if (bpf_obj_pin(link.get(), beside.c_str()) != 0) return system_error("cannot pin " + beside, errno);
+    return move_path(beside, path); // one on another cgroup ends here, after its successor began
+}
+
+// The directory of a cgroup below the root that is known, or empty.
+std::string cgroup_path(const std::string &root, std::uint64_t id) {
+    const Fd mount{::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!mount) return "";
+    alignas(file_handle) std::array<char, sizeof(file_handle) + sizeof(id)> space{};
+    auto *handle = reinterpret_cast<file_handle *>(space.data());
+    handle->handle_bytes = sizeof(id);
+    handle->handle_type = 0xfe; // FILEID_KERNFS
+    std::memcpy(handle->f_handle, &id, sizeof(id));
+    const Fd directory{::open_by_handle_at(mount.get(), handle, O_RDONLY | O_CLOEXEC)};
+    if (!directory) return "";
+    std::array<char, 4096> path{};
+    const auto name = fmt::format("/proc/self/fd/{}", directory.get());
+    return ::readlink(name.c_str(), path.data(), path.size() - 1) < 0 ? "" : path.data();
+}
+
+} // namespace
+
+Result<void> State::attach_cgroup_hooks() {
+    const auto &root = impl_->place.cgroup_root;
+    const Fd cgroup{::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!cgroup) return system_error(fmt::format("cannot open the cgroup directory {}", root), errno);
+    struct stat st{};
+    if (::fstat(cgroup.get(), &st) != 0) return system_error("cannot read " + root, errno);
+    for (const auto &kind : cgroup_hook_kinds()) {
+        auto attached = attach_hook(impl_->pins, kind, impl_->program(kind.program), cgroup.get(), st.st_ino);
+        if (!attached) return attached;
+        // From here on new sockets are marked by the kernel, so no socket falls between the two.
+        if (kind.type == BPF_CGROUP_INET_SOCK_CREATE)
+            if (auto marked = mark_old_sockets(impl_->maps.marks, impl_->place.netns_cookie); !marked) return marked;
+    }
+    return {};
+}
+
+Result<std::vector<CgroupHook>> State::cgroup_hooks() const {
+    std::vector<CgroupHook> hooks;
+    for (const auto &kind : cgroup_hook_kinds()) {
+        CgroupHook hook{kind.name, false, ""};
+        if (const auto link = pinned_link(impl_->pins.cgroup_link(kind.name))) {
+            hook.alive = link->info.target != 0 && link->info.program_id == impl_->program(kind.program).id;
+            if (link->info.target != 0) hook.cgroup = cgroup_path(impl_->place.cgroup_root, link->info.target);
+        }
+        hooks.push_back(std::move(hook));
+    }
+    return hooks;
+}
+
+} // namespace lk

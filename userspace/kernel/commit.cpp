@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/commit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <string_view>
+
+#include "kernel/grace.h"
+
+namespace lk {
+
+namespace {
+
+std::size_t mix(std::size_t seed, std::size_t value) {
+    return (seed ^ value) * 0x9e3779b97f4a7c15 + (seed >> 29);
+}
+
+std::size_t hash(const Prefix &prefix) {
+    const auto &bytes = prefix.address.bytes();
+    return mix(std::hash<std::string_view>{}({reinterpret_cast<const char *>(bytes.data()), bytes.size()}),
+               prefix.length);
+}
+
+// Only finds candidates, which are then compared: endpoints need not be in it.
+std::size_t hash(const GatewaySet &set) {
+    std::size_t seed = mix(set.hosts.size(), set.nets.size());
+    for (const auto &row : set.hosts) seed = mix(seed, hash(row.prefix));
+    for (const auto &row : set.nets) seed = mix(seed, hash(row.prefix));
+    return seed;
+}
+
+std::size_t hash(const NetSet &set) {
+    std::size_t seed = set.size();
+    for (const auto &row : set) seed = mix(seed, mix(hash(row.prefix), row.flags));
+    return seed;
+}
+
+Result<void> write_rows(const KernelMaps &maps, const Rows &rows) {
+    // What is looked up last is written first: a row never names a port set that is not there.
+    if (auto put = maps.gw_port.put_all(rows.gw_port_keys, rows.gw_port_values); !put) return put;
+    if (auto put = maps.gw.put_all(rows.gw_keys, rows.gw_values); !put) return put;
+    if (auto put = maps.gw_net.put_all(rows.gw_net_keys, rows.gw_net_values); !put) return put;
+    return maps.net.put_all(rows.net_keys, rows.net_values);
+}
+
+Result<void> erase_rows(const KernelMaps &maps, const Rows &rows) {
+    if (auto erased = maps.gw.erase_all(rows.gw_keys); !erased) return erased;
+    if (auto erased = maps.gw_net.erase_all(rows.gw_net_keys); !erased) return erased;
+    if (auto erased = maps.gw_port.erase_all(rows.gw_port_keys); !erased) return erased;
+    return maps.net.erase_all(rows.net_keys);
+}
+
+Result<void> write_devices(const KernelMaps &maps, std::uint32_t half, const std::vector<lk_dev> &devices) {
+    std::vector<__u32> keys;
+    for (__u32 slot = 0; slot < LK_DEV_SLOTS; ++slot) keys.push_back(half * LK_DEV_SLOTS + slot);
+    return maps.devs.put_all(keys, devices);
+}
+
+} // namespace
+
+template <typename Set>
+const typename SetMemory<Set>::Entry *SetMemory<Set>::find(const Set &set) const {
+    const auto [begin, end] = by_hash_.equal_range(hash(set));
+    for (auto it = begin; it != end; ++it)
+        if (*entries_[it->second].set == set) return &entries_[it->second];
+    return nullptr;
+}
+
+template <typename Set>
+void SetMemory<Set>::add(Entry entry) {
+    by_hash_.emplace(hash(*entry.set), entries_.size());
+    entries_.push_back(std::move(entry));
+}
+
+// Everything that a commit will write, made before anything is written.
+struct Committer::Plan {
+    SetMemory<GatewaySet> gateways;
+    SetMemory<NetSet> nets;
+    Rows rows; // of the sets that are new
+    std::uint32_t next_id = 0;
+    std::vector<lk_dev> devices; // the whole half, free slots zero
+    lk_host host{};
+};
+
+Committer::Plan Committer::plan(const KernelMaps &maps, const MapImage &image, std::uint32_t epoch) const {
+    Plan plan;
+    plan.next_id = std::max(maps.next_id(), 1u);
+    const auto fresh_id = [&] { return plan.next_id++; };
+    std::vector<std::uint32_t> gateway_ids, net_ids;
+    for (const auto &set : image.gateway_sets) {
+        if (const auto *twin = plan.gateways.find(set)) { // the same set twice in one image
+            gateway_ids.push_back(twin->id);
+            continue;
+        }
+        const auto *known = gateways_.find(set);
+        SetMemory<GatewaySet>::Entry entry;
+        if (known)
+            entry = *known;
+        else
+            entry = {std::make_shared<const GatewaySet>(set), fresh_id(), {}};
+        if (!known)
+            plan.rows.add(set, entry.id, [&] { return entry.inner_ids.emplace_back(fresh_id()); });
+        gateway_ids.push_back(entry.id);
+        plan.gateways.add(std::move(entry));
+    }
+    for (const auto &set : image.net_sets) {
+        if (const auto *twin = plan.nets.find(set)) {
+            net_ids.push_back(twin->id);
+            continue;
+        }
+        const auto *known = nets_.find(set);
+        SetMemory<NetSet>::Entry entry;
+        if (known)
+            entry = *known;
+        else
+            entry = {std::make_shared<const NetSet>(set), fresh_id(), {}};
+        if (!known) plan.rows.add(set, entry.id);
+        net_ids.push_back(entry.id);
+        plan.nets.add(std::move(entry));
+    }
+    const auto id_of = [](const std::vector<std::uint32_t> &ids, std::size_t index) {
+        return index == no_set ? 0u : ids.at(index);
+    };
+    plan.devices.resize(LK_DEV_SLOTS);
+    const auto slots = place_devices(image.devices);
+    for (std::size_t i = 0; i < image.devices.size(); ++i) {
+        const auto &row = image.devices[i];
+        auto &record = plan.devices[slots.at(i)];
+        record = row.record;
+        record.epoch = epoch;
+        record.net_set = id_of(net_ids, row.net_set);
+        record.policy.gw_set = id_of(gateway_ids, row.gateway_set);
+    }
+    plan.host = image.host;
+    plan.host.epoch = epoch;
+    plan.host.net_set = id_of(net_ids, image.host_net_set);
+    plan.host.policy.gw_set = id_of(gateway_ids, image.host_gateway_set);
+    return plan;
+}
+
+Result<void> Committer::recover(const KernelMaps &maps) {
+    epoch_ = 0;
+    gateways_ = {};
+    nets_ = {};
+    // Whoever flipped the word last may have died before the grace period was over.
+    if (!wait_grace_period())
+        return unsupported("this kernel offers no way to wait for running BPF programs (membarrier and maps of "
+                           "maps both failed), so a policy cannot be replaced safely");
+    return sweep(maps);
+}
+
+bool Committer::erase_old(const KernelMaps &maps, const Plan &plan) const {
+    Rows old;
+    for (const auto &entry : gateways_.entries()) {
+        if (plan.gateways.find(*entry.set)) continue;
+        auto next = entry.inner_ids.begin();
+        old.add(*entry.set, entry.id, [&] { return *next++; });
+    }
+    for (const auto &entry : nets_.entries())
+        if (!plan.nets.find(*entry.set)) old.add(*entry.set, entry.id);
+    return erase_rows(maps, old).has_value();
+}
+
+Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins, std::uint64_t netns_cookie,
+                                        const MapImage &image, const std::string &document_json) {
+    if (!image.devices.empty() && place_devices(image.devices).empty())
+        return failure(fmt::format("{} uplinks do not fit into the kernel's table (at most {}, and at most {} "
+                                   "whose ifindex is the same modulo {}): detach some",
+                                   image.devices.size(), LK_DEV_SLOTS, LK_DEV_PROBES, LK_DEV_SLOTS));
+    const auto current = maps.epoch();
+    const bool knew = epoch_ != 0 && epoch_ == current;
+    if (!knew)
+        if (auto recovered = recover(maps); !recovered) return recovered.error();
+    // Odd and even epochs have halves of their own; 0 means none, and after the largest comes an even one.
+    const std::uint32_t epoch = current == UINT32_MAX ? 2 : current + 1;
+    auto plan = this->plan(maps, image, epoch);
+    plan.host.netns_cookie = netns_cookie;
+    if (plan.next_id < maps.next_id())
+        return failure("the ids of row sets are used up: detach everything and attach again");
+
+    // The ids are spent before the first row is written, so that no crash makes anybody use them again.
+    maps.set_next_id(plan.next_id);
+    auto written = write_rows(maps, plan.rows);
+    if (written) written = write_document(pins, epoch, document_json);
+    if (written) written = write_devices(maps, epoch % 2, plan.devices);
+    if (written) written = maps.hosts.put(epoch % 2, plan.host);
+    if (!written) {
+        epoch_ = 0; // if the cleaning fails too, the next commit does it
+        (void)sweep(maps);
+        (void)remove_other_documents(pins, current);
+        return written.error();
+    }
+    maps.set_epoch(epoch);
+
+    // The new policy holds whatever happens from here on: what stays is swept by the next commit, which then
+    // trusts no memory.
+    epoch_ = epoch;
+    if (current != 0) {
+        const bool ended = wait_grace_period();
+        const bool erased = ended && (knew ? erase_old(maps, plan) : sweep(maps).has_value());
+        if (!erased) epoch_ = 0;
+    }
+    gateways_ = std::move(plan.gateways);
+    nets_ = std::move(plan.nets);
+    (void)remove_other_documents(pins, epoch);
+    return epoch;
+}
+
+template class SetMemory<GatewaySet>;
+template class SetMemory<NetSet>;
+
+} // namespace lk

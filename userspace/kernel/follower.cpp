@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// Who follows this namespace. The claim is a flock, which ends with the process; who holds it is written beside it
+// as pid and start time, because a pid alone may be somebody else's by now.
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "kernel/follower.h"
+#include "kernel/process_start.h"
+#include "kernel/state_impl.h"
+#include "kernel/sys.h"
+
+namespace lk {
+
+namespace {
+
+struct Process {
+    std::uint64_t pid = 0;
+    std::uint64_t start_ticks = 0; // since boot
+};
+constexpr MapShape process_shape{"lk_follower", BPF_MAP_TYPE_ARRAY, 4, sizeof(Process), 1};
+constexpr __u32 zero = 0;
+
+std::string process_pin(const Pins &pins) { return pins.follow() + "/process"; }
+
+bool claimed(const Pins &pins) {
+    auto directory = open_directory(pins.follow());
+    return directory.error == 0 && ::flock(directory.fd.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
+// A descriptor of the living follower.
+Fd follower_pidfd(const Pins &pins, Process &process) {
+    auto map = RawMap::open(process_pin(pins), process_shape);
+    if (!map || !map->lookup(&zero, &process) || process.pid == 0) return Fd{};
+    const auto pid = static_cast<pid_t>(process.pid);
+    Fd pidfd{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
+    // Compared after the descriptor is there: from now on the pid cannot become somebody else's unseen.
+    if (!pidfd || process_start_ticks(pid) != process.start_ticks || !claimed(pins)) return Fd{};
+    return pidfd;
+}
+
+bool ended(int pidfd, std::chrono::milliseconds timeout) {
+    pollfd wait{pidfd, POLLIN, 0};
+    return ::poll(&wait, 1, static_cast<int>(timeout.count())) > 0;
+}
+
+bool send(int pidfd, int signal) { return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0; }
+
+Result<void> write_process(const Pins &pins) {
+    const Process process{static_cast<std::uint64_t>(::getpid()), process_start_ticks(::getpid()).value_or(0)};
+    const auto path = process_pin(pins);
+    auto map = RawMap::open(path, process_shape);
+    if (map) return map->put(&zero, &process);
+    auto made = RawMap::create(process_shape, 0);
+    if (!made) return made.error();
+    if (auto put = made->put(&zero, &process); !put) return put;
+    if (auto removed = remove_pin(path); !removed) return removed;
+    if (bpf_obj_pin(made->fd(), path.c_str()) != 0) return system_error("cannot pin " + path, errno);
+    return {};
+}
+
+} // namespace
+
+Result<std::optional<Fd>> State::claim_follower() {
+    const auto &pins = impl_->pins;
+    if (auto made = make_directory(pins.follow()); !made) return made.error();
+    auto directory = open_directory(pins.follow());
+    if (directory.error != 0) return system_error("cannot open " + pins.follow(), directory.error);
+    // A few turns, because whoever looks whether there is a follower holds the lock for a moment.
+    for (int turn = 0; ::flock(directory.fd.get(), LOCK_EX | LOCK_NB) != 0; ++turn) {
+        if (errno != EWOULDBLOCK) return system_error("cannot lock " + pins.follow(), errno);
+        if (turn == 10) return std::optional<Fd>{};
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+    if (auto written = write_process(pins); !written) return written.error();
+    return std::optional<Fd>{std::move(directory.fd)};
+}
+
+std::optional<pid_t> State::follower() const {
+    Process process;
+    if (!follower_pidfd(impl_->pins, process)) return std::nullopt;
+    return static_cast<pid_t>(process.pid);
+}
+
+Result<void> end_follower_of(const Pins &pins) {
+    Process process;
+    const auto pidfd = follower_pidfd(pins, process);
+    if (!pidfd || process.pid == static_cast<std::uint64_t>(::getpid())) return {};
+    if (!send(pidfd.get(), SIGTERM) && errno != ESRCH)
+        return system_error(fmt::format("cannot end the follower, process {}", process.pid), errno);
+    if (ended(pidfd.get(), std::chrono::seconds{5})) return {};
+    // Stopped or stuck: nothing is lost with it, the policy is the kernel's.
+    send(pidfd.get(), SIGKILL);
+    if (ended(pidfd.get(), std::chrono::seconds{5})) return {};
+    return failure(fmt::format("the follower, process {}, does not end, not even by SIGKILL", process.pid));
+}
+
+Result<void> State::end_follower() { return end_follower_of(impl_->pins); }
+
+void State::nudge_follower() const {
+    Process process;
+    if (const auto pidfd = follower_pidfd(impl_->pins, process)) send(pidfd.get(), SIGHUP);
+}
+
+} // namespace lk

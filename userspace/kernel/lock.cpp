@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// Place and Lock. A directory that somebody waits for can be removed by its holder, so whoever gets the
+// lock looks whether the path still leads to what he locked.
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "kernel/pins.h"
+#include "kernel/state.h"
+#include "kernel/sys.h"
+
+namespace lk {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// flock has no time-out of its own. True: locked.
+bool lock_until(int fd, Clock::time_point deadline) {
+    auto pause = std::chrono::milliseconds{1};
+    for (;;) {
+        if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+        if (errno != EWOULDBLOCK && errno != EINTR) return false;
+        if (Clock::now() >= deadline) return false;
+        std::this_thread::sleep_for(pause);
+        if (pause < std::chrono::milliseconds{20}) pause *= 2;
+    }
+}
+
+bool still_at(int fd, const std::string &path) {
+    struct stat held{}, named{};
+    return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev;
+}
+
+Error cannot_open(const std::string &path, int error) {
+    if (error == EPERM)
+        return {Exit::permission, fmt::format("{} belongs to somebody else or others may write to it, so what is in it "
+                                              "cannot be trusted: remove it",
+                                              path)};
+    return system_error(fmt::format("cannot open {}", path), error);
+}
+
+} // namespace
+
+std::string Place::directory() const {
+    return fmt::format("{}/{}/{}{}", bpffs, root_name, namespace_prefix(netns_cookie), LK_ABI_VERSION);
+}
+
+Result<Lock> Lock::take(const Place &place, std::chrono::milliseconds timeout) {
+    const auto deadline = Clock::now() + timeout;
+    const auto root = fmt::format("{}/{}", place.bpffs, root_name);
+    const auto directory = place.directory();
+    const Error busy{Exit::busy,
+                     fmt::format("another leakbpf is changing the filter of this network namespace ({} is "
+                                 "locked, waited {} ms): try again when it is done",
+                                 directory, timeout.count())};
+    do {
+        if (auto made = make_directory(root); !made) return made.error();
+        auto outer = open_directory(root);
+        if (outer.error == ENOENT) continue;
+        if (outer.error != 0) return cannot_open(root, outer.error);
+        if (!lock_until(outer.fd.get(), deadline)) return busy;
+        if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+            if (errno == ENOENT) continue;
+            return system_error(fmt::format("cannot make the directory {}", directory), errno);
+        }
+        auto inner = open_directory(directory);
+        outer.fd.reset();
+        if (inner.error == ENOENT) continue;
+        if (inner.error != 0) return cannot_open(directory, inner.error);
+        if (!lock_until(inner.fd.get(), deadline)) return busy;
+        if (still_at(inner.fd.get(), directory)) return Lock{std::move(inner.fd), directory};
+    } while (Clock::now() < deadline);
+    return busy;
+}
+
+Lock::~Lock() {
+    if (!fd_) return;
+    // Both fail where there is something inside, which is then meant to stay.
+    if (still_at(fd_.get(), directory_) && ::rmdir(directory_.c_str()) == 0)
+        ::rmdir(directory_.substr(0, directory_.rfind('/')).c_str());
+}
+
+} // namespace lk

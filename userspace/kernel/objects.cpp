@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/objects.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+namespace lk {
+
+namespace skeleton {
+// In a namespace of their own: the skeleton's struct lk_cgroup is not that of leakbpf/abi.h.
+#include "cgroup.skel.h"
+#include "uplink.skel.h"
+} // namespace skeleton
+
+namespace {
+
+std::span<const std::uint8_t> bytes(const void *data, std::size_t size) {
+    return {static_cast<const std::uint8_t *>(data), size};
+}
+
+} // namespace
+
+std::array<EmbeddedObject, 2> embedded_objects() {
+    std::size_t uplink_size = 0, cgroup_size = 0;
+    const void *uplink = skeleton::lk_uplink__elf_bytes(&uplink_size);
+    const void *cgroup = skeleton::lk_cgroup__elf_bytes(&cgroup_size);
+    return {{{"lk_uplink", bytes(uplink, uplink_size)}, {"lk_cgroup", bytes(cgroup, cgroup_size)}}};
+}
+
+std::uint64_t embedded_digest() {
+    std::uint64_t digest = 0xcbf29ce484222325; // FNV-1a
+    for (const auto &object : embedded_objects())
+        for (const auto byte : object.bytes) digest = (digest ^ byte) * 0x100000001b3;
+    return digest;
+}
+
+} // namespace lk

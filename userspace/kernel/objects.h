@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// The BPF objects embedded in this executable, as bytes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace lk {
+
+struct EmbeddedObject {
+    const char *name;
+    std::span<const std::uint8_t> bytes;
+};
+std::array<EmbeddedObject, 2> embedded_objects(); // uplink first
+
+std::uint64_t embedded_digest(); // of all of them; tells builds apart, no more
+
+} // namespace lk

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/old_sockets.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include "base/text.h"
+#include "kernel/sys.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+namespace lk {
+
+namespace {
+
+struct CloseDirectory {
+    void operator()(DIR *directory) const { ::closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+// Calls VISIT with every name in PATH that is a number; false: PATH cannot be read.
+template <typename Visit>
+bool for_each_number(const std::string &path, Visit visit) {
+    const Directory directory{::opendir(path.c_str())};
+    if (!directory) return false;
+    while (const dirent *entry = ::readdir(directory.get()))
+        if (const auto number = parse_decimal(entry->d_name); number && *number <= INT32_MAX)
+            visit(static_cast<int>(*number));
+    return true;
+}
+
+bool is_inet_here(int socket, std::uint64_t netns_cookie) {
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
+    if (domain != AF_INET && domain != AF_INET6) return false;
+    std::uint64_t cookie = 0;
+    size = sizeof(cookie);
+    return ::getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 && cookie == netns_cookie;
+}
+
+void read_comm(int pid, lk_mark &mark) {
+    const Fd file{::open(fmt::format("/proc/{}/comm", pid).c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!file) return;
+    const auto length = ::read(file.get(), mark.comm, LK_COMM_LEN - 1);
+    if (length > 0 && mark.comm[length - 1] == '\n') mark.comm[length - 1] = '\0';
+}
+
+class Walk {
+  public:
+    Walk(int marks_fd, std::uint64_t netns_cookie) : marks_fd_(marks_fd), netns_cookie_(netns_cookie) {}
+
+    void process(int pid) {
+        Fd pidfd;
+        for_each_number(fmt::format("/proc/{}/fd", pid), [&](int number) {
+            const auto inode = socket_inode(pid, number);
+            if (inode.empty() || seen_.contains(inode)) return;
+            if (!pidfd) pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+            if (!pidfd) return; // it has ended
+            const Fd socket{static_cast<int>(syscall(SYS_pidfd_getfd, pidfd.get(), number, 0))};
+            if (!socket) return;
+            seen_.insert(inode);
+            mark(socket.get(), pid);
+        });
+    }
+
+  private:
+    // "socket:[INODE]", empty for other descriptors.
+    static std::string socket_inode(int pid, int number) {
+        std::array<char, 64> target{};
+        const auto path = fmt::format("/proc/{}/fd/{}", pid, number);
+        if (::readlink(path.c_str(), target.data(), target.size() - 1) < 0) return "";
+        const std::string text = target.data();
+        return text.starts_with("socket:[") ? text : "";
+    }
+
+    void mark(int socket, int pid) const {
+        struct stat st{};
+        if (!is_inet_here(socket, netns_cookie_) || ::fstat(socket, &st) != 0) return;
+        lk_mark value{};
+        value.netns_cookie = netns_cookie_;
+        value.uid = st.st_uid; // of its creator, as the socket keeps it
+        value.pid = static_cast<__u32>(pid);
+        read_comm(pid, value);
+        // Refused where there is a mark, or no memory for one: then the socket counts as nobody's.
+        bpf_map_update_elem(marks_fd_, &socket, &value, BPF_NOEXIST);
+    }
+
+    int marks_fd_;
+    std::uint64_t netns_cookie_;
+    std::unordered_set<std::string> seen_;
+};
+
+} // namespace
+
+Result<void> mark_old_sockets(const Map<int, lk_mark> &marks, std::uint64_t netns_cookie) {
+    Walk walk{marks.fd(), netns_cookie};
+    if (!for_each_number("/proc", [&](int pid) { walk.process(pid); }))
+        return system_error("cannot read /proc, where the sockets that are already open are found", errno);
+    return {};
+}
+
+} // namespace lk

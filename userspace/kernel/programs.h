@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Our programs of one network namespace: loading them, pinning them, opening the pins. Attaches nothing.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "kernel/pins.h"
+
+namespace lk {
+
+constexpr const char *uplink_program = "lk_egress";
+
+struct Program {
+    Fd fd;
+    std::uint32_t id = 0;
+};
+using Programs = std::map<std::string, Program>; // by name: every one that this build has
+
+// The pinned programs, which must use the map WORD_MAP_ID (they judge by our word, and not by one of old).
+Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id);
+
+// True if the pinned programs were loaded from the very objects in this executable.
+bool programs_are_current(const Pins &pins);
+
+// Makes the maps that are missing in pins.maps(), loads both objects over them and pins the programs, so that
+// progs/ is there as a whole or not at all.
+Result<void> load_programs(const Pins &pins);
+
+} // namespace lk

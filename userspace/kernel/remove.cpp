@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Ending the filter of a network namespace, and of versions that were there before.
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "kernel/follower.h"
+#include "kernel/removal.h"
+#include "kernel/state_impl.h"
+
+namespace lk {
+
+namespace {
+
+std::string root_of(const Place &place) { return fmt::format("{}/{}", place.bpffs, root_name); }
+
+// The namespace's directories of every version.
+std::vector<std::string> directories_of(const Place &place) {
+    std::vector<std::string> result;
+    const auto root = root_of(place);
+    for (const auto &name : list_directory(root))
+        if (name.starts_with(namespace_prefix(place.netns_cookie))) result.push_back(root + "/" + name);
+    return result;
+}
+
+// DIRECTORIES with the stale- ones in them: each may hold links.
+std::vector<std::string> with_stale(const std::vector<std::string> &directories) {
+    std::vector<std::string> result;
+    for (const auto &directory : directories) {
+        for (auto &stale : Pins{directory}.stale()) result.push_back(std::move(stale));
+        result.push_back(directory);
+    }
+    return result;
+}
+
+void end_hooks(Removal &removal, const std::vector<std::string> &directories, bool filters_by_name) {
+    for (const auto &directory : directories) removal.note(directory);
+    for (const auto &directory : directories) removal.end_links(Pins{directory}.links(), "cgroup-");
+    for (const auto &directory : directories) removal.end_links(Pins{directory}.links(), "uplink-");
+    removal.end_filters(filters_by_name);
+    for (const auto &directory : directories) removal.end_qdiscs(Pins{directory}.links());
+}
+
+} // namespace
+
+Result<void> State::remove_others(const Place &place) {
+    const Pins ours{place.directory()};
+    auto others = ours.stale();
+    Removal removal;
+    if (!others.empty()) removal.keep(end_follower_of(ours)); // it works with what is stale
+    std::vector<std::string> versions;
+    for (const auto &directory : directories_of(place))
+        if (directory != place.directory()) versions.push_back(directory);
+    for (const auto &directory : versions) removal.keep(end_follower_of(Pins{directory}));
+    for (auto &directory : with_stale(versions)) others.push_back(std::move(directory));
+    if (others.empty()) return {};
+    // A clsact qdisc that they made and we use now is ours to remove one day.
+    for (const auto &directory : others)
+        for (const int ifindex : pinned_ifindexes(Pins{directory}.links(), "qdisc"))
+            if (path_exists(ours.clsact(ifindex))) removal.keep(make_directory(ours.clsact_qdisc(ifindex)));
+    end_hooks(removal, others, false);
+    for (const auto &directory : others) removal.remove_directory(directory);
+    return removal.finish();
+}
+
+Result<void> State::remove_all(const Place &place) {
+    // Nobody makes a directory for this namespace while its directories are being removed.
+    const auto root = root_of(place);
+    const auto outer = open_directory(root);
+    if (outer.error == 0) ::flock(outer.fd.get(), LOCK_EX);
+    Removal removal;
+    const auto directories = directories_of(place);
+    for (const auto &directory : directories) removal.keep(end_follower_of(Pins{directory}));
+    end_hooks(removal, with_stale(directories), true);
+    for (const auto &directory : directories) removal.remove_directory(directory);
+    ::rmdir(root.c_str()); // stays where another namespace has something in it
+    return removal.finish();
+}
+
+} // namespace lk

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// What a State holds open. Private to this room.
+#pragma once
+
+#include <utility>
+
+#include "kernel/commit.h"
+#include "kernel/kernel_maps.h"
+#include "kernel/pins.h"
+#include "kernel/programs.h"
+#include "kernel/state.h"
+
+namespace lk {
+
+struct State::Impl {
+    Place place;
+    Pins pins;
+    KernelMaps maps;
+    Programs programs;
+    Committer committer;
+
+    const Program &program(const std::string &name) const { return programs.at(name); }
+    static Result<std::unique_ptr<Impl>> open(const Place &place);
+};
+
+// The socket hooks, in the order in which they are attached.
+struct CgroupHookKind {
+    const char *name;    // "connect4": of the pin, and what people read
+    const char *program; // "lk_connect4"
+    bpf_attach_type type;
+};
+const std::vector<CgroupHookKind> &cgroup_hook_kinds();
+
+} // namespace lk
