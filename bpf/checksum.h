@@ -43,15 +43,18 @@ static __always_inline __u64 lk_csum_pseudo(const struct lk_addr *a, const struc
 /*
  * Sum of `bytes` (below 2,048) bytes of a linear frame, from `from` (below 256) on. Negative: they are not
  * there. Each block's place is worked out from the two arguments alone, so that the verifier has nothing to
- * remember from one block to the next: as a loop this is explored hundreds of times over.
+ * remember from one block to the next: as a loop this is explored hundreds of times over. The barrier keeps
+ * clang from making an OR of the sum, whose bounds 5.10 and 6.1 lose ("math between pkt pointer and register
+ * with unbounded min value").
  */
-static __always_inline __s64 lk_csum_range(struct __sk_buff *skb, __u32 from, __u32 bytes) {
+static __always_inline __s64 lk_csum_range(struct __sk_buff *skb, __u64 from, __u64 bytes) {
     const __u8 *end = (const __u8 *)(long)skb->data_end;
     const __u8 *begin = (const __u8 *)(long)skb->data;
     __s64 sum = 0;
     from &= 0xff;
+    asm volatile("" : "+r"(from));
 #pragma unroll
-    for (__u32 block = 1024; block >= 4; block /= 2) {
+    for (__u64 block = 1024; block >= 4; block /= 2) {
         if (!(bytes & block)) continue;
         const __u8 *at = begin + (from + (bytes & (0x7ff & ~(2 * block - 1))));
         if (at + block > end) return -1;
