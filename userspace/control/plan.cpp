@@ -72,14 +72,11 @@ Result<std::vector<std::string>> with_default_route(const Topology &topology,
 // the scope that takes new ones in: a cable that is plugged in later must not be a way out.
 std::vector<int> left_alone(const Document &document, const Topology &topology, bool spare_idle) {
     const ScopeView view(document, topology);
-    std::vector<int> devices;
-    for (const int ifindex : view.all_uplinks()) {
-        const Device *device = topology.find(ifindex);
-        if (view.naming_scope(ifindex) || !device) continue;
-        if (spare_idle && idle(*device)) continue;
-        devices.push_back(ifindex);
-    }
-    return devices;
+    std::set<int> devices(view.plan().unguarded.begin(), view.plan().unguarded.end());
+    for (const Guarded &guarded : view.plan().guarded)
+        if (!view.named(guarded.ifindex)) devices.insert(guarded.ifindex);
+    if (spare_idle) std::erase_if(devices, [&](int ifindex) { return idle(*topology.find(ifindex)); });
+    return {devices.begin(), devices.end()};
 }
 
 } // namespace
@@ -115,20 +112,20 @@ Result<Plan> plan_attach(const AttachRequest &request, const Document &current, 
     Plan plan;
     plan.document = current;
     const ScopeView before(current, topology);
-    const std::optional<std::size_t> taking = before.taking_scope();
+    const std::size_t taking = taking_scope(current);
     std::vector<int> taken; // guarded today, named by nobody
-    for (const int ifindex : before.all_uplinks())
-        if (!before.naming_scope(ifindex) && before.scope_of(ifindex) && !devices.contains(ifindex))
-            taken.push_back(ifindex);
+    for (const Guarded &guarded : before.plan().guarded)
+        if (!before.named(guarded.ifindex) && !devices.contains(guarded.ifindex))
+            taken.push_back(guarded.ifindex);
     for (Scope &older : plan.document.scopes) {
         release(older, before, topology, {scope.uplinks.begin(), scope.uplinks.end()}, devices);
         std::erase_if(older.unguarded, [&devices](int ifindex) { return devices.contains(ifindex); });
     }
     // An uplink that came later goes with the scope that took it in: when that is replaced whole, to the new
     // one.
-    if (taking && (!plan.document.scopes[*taking].uplinks.empty() || request.only)) {
+    if (taking != no_scope && (!plan.document.scopes[taking].uplinks.empty() || request.only)) {
         for (const int ifindex : taken)
-            plan.document.scopes[*taking].uplinks.push_back(device_name(topology, ifindex));
+            plan.document.scopes[taking].uplinks.push_back(device_name(topology, ifindex));
         taken.clear();
     }
     drop_empty(plan.document);

@@ -7,36 +7,29 @@
 #include <string>
 #include <vector>
 
+#include "image/build_scopes.h"
 #include "net/topology.h"
 #include "policy/policy.h"
 
 namespace lk {
 
-// What all scopes together say about the class of devices.
-ClassOverrides overrides_of(const Document &document);
-
-// A document over a topology, with the classes that the document gives to the devices.
+// A document over a topology: image/build_scopes.h says which policy holds where, this says by which name.
 class ScopeView {
   public:
     ScopeView(const Document &document, const Topology &topology);
 
     // Lowest devices of a named one; empty: the device is not there.
     std::set<int> lowest_of(const std::string &name) const;
-    // The scope whose names lead to this lowest device.
-    std::optional<std::size_t> naming_scope(int ifindex) const;
-    // The scope that takes in uplinks that nobody named.
-    std::optional<std::size_t> taking_scope() const;
-    // Either of them, if the device is guarded at all.
+    // True if a scope's name leads to this lowest device.
+    bool named(int ifindex) const { return named_.contains(ifindex); }
+    // The scope whose policy holds on a lowest device; none: unguarded.
     std::optional<std::size_t> scope_of(int ifindex) const;
-    // Uplinks on which a filter can sit (a stacked device is not one), guarded or not.
-    std::vector<int> all_uplinks() const;
-    const std::vector<DeviceClass> &classes() const { return classes_; }
+    const ScopePlan &plan() const { return plan_; }
 
   private:
-    const Document &document_;
     const Topology &topology_;
-    std::vector<DeviceClass> classes_;
-    std::vector<std::set<int>> named_; // lowest devices of each scope
+    ScopePlan plan_;
+    std::set<int> named_;
 };
 
 // Takes NAMES, and every name that leads to a device of LOWEST, out of SCOPE; devices that such a name

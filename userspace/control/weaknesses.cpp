@@ -46,9 +46,6 @@ void judge_uplinks(Status &status) {
                                                      status.follower ? ""
                                                                      : ", and without a follower it will not "
                                                                        "be guarded when it comes"));
-    for (const int ifindex : status.built.unguarded)
-        status.remarks.push_back(fmt::format("{} is UNGUARDED: no policy is for it, everything passes there",
-                                             device_name(status.topology, ifindex)));
 }
 
 } // namespace
