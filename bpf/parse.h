@@ -99,6 +99,7 @@ static __always_inline void lk_parse_upper(struct lk_pkt *p, const __u8 *at, con
             if (left < 24) return;
             if (at + 24 > end) return lk_cut(p, LK_SHAPE_BAD);
             lk_load_addr6(&p->target, at + 8);
+            if (lk_addr_mapped(&p->target)) return; /* would be taken for IPv4 */
         }
         break;
     case LK_PROTO_ICMP:
