@@ -49,6 +49,8 @@ void rows_embedded(Table &t) {
         add("lan-and-gateway", "12", LK_NOT_ALLOWED, to_seven).in(world({"203.0.113.7"}, {entry}));
         add("dns", "6", LK_DNS, udp(own, seven, 1000, 53)).in(world({entry, "203.0.113.7"}, {}));
         add("lan-853", "7.1", LK_DNS, udp(own, seven, 1000, 853)).in(world({}, {entry, "203.0.113.0/29"}));
+        add("lan-853-inner-not", "12", LK_NOT_ALLOWED, udp(own, eight, 1000, 853))
+            .in(world({}, {entry, "203.0.113.0/29"}));
         World strict = world({entry, "203.0.113.7"}, {});
         strict.policy.strict = true;
         add("strict-daemon", "4", LK_VPN_DAEMON, to_seven).in(strict).by(daemon_sender);

@@ -137,6 +137,9 @@ void carved_out(Table &t) {
     host.tunnels = {{*Address::parse("192.168.1.77"), 32}};
     add("tunnel-host", LK_NOT_ALLOWED, host, "192.168.1.10", "192.168.1.77");
     add("beside-tunnel-host", LK_LAN, host, "192.168.1.10", "192.168.1.78");
+    World link_local = alone("fe80::10", 64); // of the tunnel's link, not of this one
+    link_local.tunnels = {{*Address::parse("fe80::77"), 64}};
+    add("tunnel-link-local", LK_LAN, link_local, "fe80::10", "fe80::20");
     World v6 = alone("fd00:1::10", 56, {"2001:db8:6::/48"});
     v6.tunnels = {{*Address::parse("fd00:1:0:7::2"), 64}, {*Address::parse("2001:db8:6:1::2"), 64}};
     v6.policy.resolvers = {{*Address::parse("fd00:1::53")}};

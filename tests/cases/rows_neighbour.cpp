@@ -29,10 +29,10 @@ void solicitations(Table &t) {
     no("target-off-link-gateway", neighbour(ns, own, group, "2001:db8:9::7"));
     no("target-internet", neighbour(ns, own, group, "2001:db8:ffff::1"));
     no("target-beyond-link-local", neighbour(ns, own, group, "fe80:0:0:1::20"));
-    no("target-mapped", neighbour(ns, own, group, "::ffff:192.168.1.20"));
-    no("target-mapped-own", neighbour(ns, own, group, "::ffff:192.168.1.10"));
-    no("target-mapped-next-hop", neighbour(ns, own, group, "::ffff:192.168.1.1"));
-    no("target-mapped-gateway", neighbour(ns, own, group, "::ffff:198.51.100.77"));
+    t.add("ns.target-mapped", "2", LK_MALFORMED, neighbour(ns, own, group, "::ffff:192.168.1.20"));
+    t.add("ns.target-mapped-own", "2", LK_MALFORMED, neighbour(ns, own, group, "::ffff:192.168.1.10"));
+    t.add("ns.target-mapped-next-hop", "2", LK_MALFORMED, neighbour(ns, own, group, "::ffff:192.168.1.1"));
+    t.add("ns.target-mapped-gateway", "2", LK_MALFORMED, neighbour(ns, own, group, "::ffff:198.51.100.77"));
     no("target-carved-out", neighbour(ns, own, group, "fd42::1"));
     yes("from-global", neighbour(ns, global, group, "fd00:1::20"));
     yes("to-lan-unicast", neighbour(ns, own, "fd00:1::20", "fd00:1::20"));
@@ -88,7 +88,7 @@ void duplicate_address_detection(Table &t) {
     no("all-nodes", neighbour(ns, "::", "ff02::1", "fd00:1::20"));
     no("hop-254", neighbour(ns, "::", group, "fd00:1::20").hops(254));
     no("first", neighbour(ns, "::", group, "fd00:1::20").first(1));
-    no("mapped", neighbour(ns, "::", group, "::ffff:192.168.1.20"));
+    t.add("dad.target-mapped", "2", LK_MALFORMED, neighbour(ns, "::", group, "::ffff:192.168.1.20"));
 }
 
 void advertisements(Table &t) {
@@ -120,6 +120,9 @@ void advertisements(Table &t) {
         w.policy.lan.push_back(*Prefix::parse("2001:db8:6::/64"));
         w.policy.no_lan = true;
     }));
+    t.add("na.target-mapped", "2", LK_MALFORMED, neighbour(na, own, "ff02::1", "::ffff:192.168.1.10"));
+    t.add("na.target-mapped-tail", "F", LK_FRAGMENT,
+          neighbour(na, own, "ff02::1", "::ffff:192.168.1.10").tail(1));
     t.add("na.any", "3", LK_SOURCE, neighbour(na, "::", "ff02::1", own));
     t.add("na.stranger", "3", LK_SOURCE, neighbour(na, "fe80::11", "ff02::1", own));
 }

@@ -45,8 +45,8 @@ void rows_source(Table &t) {
             .by(forwarded);
         add("source.forwarded-853", "3", LK_SOURCE, udp(f.stranger, f.lan, 1000, 853)).by(forwarded);
         add("source.forwarded-any-53", "6", LK_DNS, udp(f.any, f.internet, 1000, 53)).by(forwarded);
-        add("source.forwarded-53-gateway", "5", LK_GATEWAY, udp(f.stranger, f.gw_dns, 1000, 53))
-            .by(forwarded);
+        add("source.forwarded-53-gateway", "6", LK_DNS, udp(f.stranger, f.gw_dns, 1000, 53)).by(forwarded);
+        add("source.forwarded-own-53-gateway", "5", LK_GATEWAY, udp(f.own, f.gw_dns, 1000, 53)).by(forwarded);
         add("source.forwarded-53-any-gateway", "6", LK_DNS, udp(f.stranger, f.gw_any, 1000, 53))
             .by(forwarded);
 

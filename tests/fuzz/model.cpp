@@ -62,7 +62,10 @@ Answer Model::link(const Link &l, std::span<const std::uint8_t> frame) const {
 
 Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns) const {
     const Policy &policy = world_.policy;
-    if (!row_3(sender, p)) return {LK_DROP, LK_SOURCE};
+    if (!row_3(p)) {
+        if (sender.forwarded && p.tcp_or_udp() && p.port == 53) return {LK_REFUSE, LK_DNS};
+        return {LK_DROP, LK_SOURCE};
+    }
     if (sender.vpn_daemon && (!policy.strict || (p.shape != Shape::tail && covered(p, false))))
         return {LK_PASS, LK_VPN_DAEMON}; // row 4
     if (p.shape == Shape::tail) {        // row F
@@ -79,21 +82,19 @@ Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns
         return {LK_PASS, LK_GATEWAY};
     }
     if (p.tcp_or_udp()) {
-        if (p.port == 53) return {LK_REFUSE, LK_DNS};                        // row 6
-        if (p.port == 853 && lan(p.destination)) return {LK_REFUSE, LK_DNS}; // row 7
+        if (p.port == 53) return {LK_REFUSE, LK_DNS};                    // row 6
+        if (p.port == 853 && lan_of_both(p)) return {LK_REFUSE, LK_DNS}; // row 7
         const bool names = p.port == 5355 || p.port == 137 || p.port == 138;
         if (names && !policy.lan_names) return {LK_REFUSE, LK_DNS};
     }
     if (row_8(p)) return {LK_PASS, LK_LINK};
-    if (!policy.no_lan && lan_row_10(p)) return {LK_PASS, LK_LAN};
+    if (!policy.no_lan && lan_of_both(p)) return {LK_PASS, LK_LAN};
     if (row_11(p)) return {LK_PASS, LK_MULTICAST};
     return {LK_REFUSE, LK_NOT_ALLOWED}; // row 12
 }
 
-bool Model::row_3(const Sender &sender, const Packet &p) const {
-    if (own(p.source)) return true;
-    if (any(p.source) && row_8(p)) return true;
-    return sender.forwarded && p.tcp_or_udp() && p.port == 53;
+bool Model::row_3(const Packet &p) const {
+    return own(p.source) || (any(p.source) && row_8(p));
 }
 
 // A source that is neither own nor unspecified has been dropped by row 3, or is a port 53 that row 6 has

@@ -37,7 +37,7 @@ class Model {
 
     Answer link(const Link &link, std::span<const std::uint8_t> frame) const;
     Answer decide(const Sender &sender, const Packet &p, std::uint64_t now_ns) const;
-    bool row_3(const Sender &sender, const Packet &p) const;
+    bool row_3(const Packet &p) const; // the source is right
     bool row_8(const Packet &p) const;
     bool row_8_neighbour_solicitation(const Packet &p) const;
     bool row_11(const Packet &p) const;
@@ -50,7 +50,7 @@ class Model {
     bool gateway(const Ip &ip) const; // with any port
     bool entry_covers(const Packet &p, const Ip &destination, bool must_name_protocol) const;
     bool covered(const Packet &p, bool must_name_protocol) const; // both addresses, where one is embedded
-    bool lan_row_10(const Packet &p) const;
+    bool lan_of_both(const Packet &p) const;
 
     World world_;
     std::vector<Ip> own_, next_hops_;

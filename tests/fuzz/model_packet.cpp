@@ -32,6 +32,11 @@ Ip ip6(Bytes b, std::size_t at) {
     return out;
 }
 
+const Net &mapped() {
+    static const Net prefix = net("::ffff:0:0", 96);
+    return prefix;
+}
+
 // False: malformed. `payload` is what the IP header says is left.
 bool read_upper(Packet &p, Bytes payload, bool v4) {
     const std::size_t size = payload.size();
@@ -60,6 +65,7 @@ bool read_upper(Packet &p, Bytes payload, bool v4) {
         if (p.type == 135 || p.type == 136) {
             if (size < 24) return false;
             p.target = ip6(payload, 8);
+            if (mapped().contains(p.target)) return false;
         }
         break;
     case 2:   // IGMP
@@ -174,8 +180,7 @@ std::optional<Packet> read_ipv6(Bytes rest) {
     p.source = ip6(rest, 8);
     p.destination = ip6(rest, 24);
     p.hop_limit = rest[7];
-    static const Net mapped = net("::ffff:0:0", 96);
-    if (mapped.contains(p.source) || mapped.contains(p.destination)) return std::nullopt;
+    if (mapped().contains(p.source) || mapped().contains(p.destination)) return std::nullopt;
 
     Bytes left = rest.subspan(40, length);
     std::uint8_t next = rest[6];

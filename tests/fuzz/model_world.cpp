@@ -57,8 +57,11 @@ Model::Model(const World &world) : world_(world) {
     }
     for (const Prefix &p : policy.lan)
         lan_.push_back(net(p.address, p.length));
-    for (const WorldAddress &a : world_.tunnels)
-        never_lan_.push_back(net(a.address, a.prefix_length));
+    for (const WorldAddress &a : world_.tunnels) {
+        const Net prefix = net(a.address, a.prefix_length);
+        if (prefix.length >= 64 && link_local.contains(prefix.base)) continue; // another link's
+        never_lan_.push_back(prefix);
+    }
     for (const Resolver &r : policy.resolvers)
         never_lan_.push_back(net(r.address, r.address.is_v4() ? 32 : 128));
     for (const Address &a : world_.next_hops)
@@ -128,7 +131,7 @@ bool Model::covered(const Packet &p, bool must_name_protocol) const {
     return !inner || entry_covers(p, *inner, must_name_protocol);
 }
 
-bool Model::lan_row_10(const Packet &p) const {
+bool Model::lan_of_both(const Packet &p) const {
     if (!lan(p.destination)) return false;
     const auto inner = embedded(p.destination);
     return !inner || lan(*inner);

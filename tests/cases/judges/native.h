@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// The native judge: lk_native_judge() over the rows of one world, looked up plainly. Not thread-safe.
+#pragma once
+
+#include <cstring>
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "cases/judges/image.h"
+#include "image/judge.h"
+
+namespace lk {
+
+// A table keyed by the bytes of an ABI struct.
+template <typename Key, typename Value>
+class ByteTable {
+  public:
+    void put(const Key &key, const Value &value) { table_[bytes(key)] = value; }
+    const Value *find(const Key &key) const {
+        const auto it = table_.find(bytes(key));
+        return it == table_.end() ? nullptr : &it->second;
+    }
+    Value *find(const Key &key) {
+        const auto it = table_.find(bytes(key));
+        return it == table_.end() ? nullptr : &it->second;
+    }
+    void clear() { table_.clear(); }
+
+  private:
+    static std::string bytes(const Key &key) {
+        return std::string(reinterpret_cast<const char *>(&key), sizeof key);
+    }
+    std::unordered_map<std::string, Value> table_;
+};
+
+// Prefixes, the longest match: each length is looked up in turn.
+template <typename Value>
+class PrefixTable {
+  public:
+    void put(const lk_set_net &key, const Value &value) {
+        table_.put(cut(key, key.prefix_bits), value);
+        lengths_.insert(key.prefix_bits);
+    }
+    const Value *find(const lk_set_net &key) const {
+        for (const __u32 length : lengths_)
+            if (length <= key.prefix_bits)
+                if (const Value *value = table_.find(cut(key, length))) return value;
+        return nullptr;
+    }
+
+  private:
+    static lk_set_net cut(lk_set_net key, __u32 prefix_bits) {
+        auto *address = reinterpret_cast<unsigned char *>(&key.addr);
+        const unsigned bits = prefix_bits - LK_SET_BITS;
+        key.prefix_bits = prefix_bits;
+        for (unsigned i = (bits + 7) / 8; i < sizeof key.addr; ++i)
+            address[i] = 0;
+        if (bits % 8) address[bits / 8] &= static_cast<unsigned char>(0xff00 >> (bits % 8));
+        return key;
+    }
+    ByteTable<lk_set_net, Value> table_;
+    std::set<__u32, std::greater<>> lengths_;
+};
+
+class NativeJudge {
+  public:
+    explicit NativeJudge(const World &world);
+    Answer judge(const Sender &sender, std::span<const std::uint8_t> frame, std::uint64_t now_ns);
+    void forget_fragments() { frags_.clear(); }
+
+  private:
+    std::optional<lk_dev> device_;
+    ByteTable<lk_set_addr, lk_gw> gw_;
+    PrefixTable<lk_gw> gw_net_;
+    ByteTable<lk_set_port, __u32> gw_port_;
+    PrefixTable<__u32> net_;
+    ByteTable<lk_frag_key, lk_frag> frags_;
+};
+
+} // namespace lk
