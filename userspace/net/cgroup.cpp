@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "net/cgroup_level.h"
 #include "net/mountinfo.h"
 #include "net/netns.h"
 
@@ -26,8 +27,6 @@ namespace {
 
 // PROC_CGROUP_INIT_INO: the same since there are cgroup namespaces (4.6).
 constexpr ino_t initial_cgroup_namespace = 0xEFFFFFFB;
-// The root of the cgroup2 hierarchy has this number; no cgroup below it can.
-constexpr ino_t root_cgroup = 1;
 
 bool is_cgroup2(const fs::path &path) {
     struct statfs found {};
@@ -102,17 +101,6 @@ Result<std::uint64_t> id_of(const fs::path &path) {
     return handle.id;
 }
 
-// How far the root of the whole hierarchy is above; none if the part of it seen here does not reach up to it.
-std::optional<std::uint32_t> level_of(fs::path path) {
-    const auto start = stat_of(path);
-    for (std::uint32_t level = 0; start; ++level, path = path.parent_path()) {
-        const auto here = stat_of(path);
-        if (!here || here->st_dev != start->st_dev || !is_cgroup2(path)) return {};
-        if (here->st_ino == root_cgroup) return level;
-    }
-    return {};
-}
-
 } // namespace
 
 Result<std::string> cgroup_root(const std::string &given) {
@@ -143,11 +131,11 @@ Result<CgroupId> cgroup_id(const std::string &root, const std::string &path) {
             fmt::format("cgroup {} is not below {}: expected a directory of the cgroup2 hierarchy "
                         "below it",
                         quote(path), quote(root)));
-    const auto level = level_of(*found);
+    const auto level = cgroup_level(*found);
     if (!level)
         return unsupported(
             fmt::format("cgroup {}: its distance from the host's cgroup root cannot be seen from "
-                        "here; run leakbpf where the whole hierarchy is mounted",
+                        "here; run leakbpf as root, where the whole hierarchy is mounted",
                         quote(path)));
     auto id = id_of(*found);
     if (!id) return id.error();
