@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+#include "prog_run/kernel_judge.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <stdexcept>
+#include <vector>
+
+#include "judge.skel.h"
+#include "uplink.skel.h"
+
+namespace lk {
+
+namespace {
+
+constexpr __u32 loopback_ifindex = 1;
+constexpr std::size_t least_frame = 15, largest_frame = 3000;
+
+void must(int error, const char *what) {
+    if (error)
+        throw std::runtime_error(fmt::format("{}: {}", what, std::strerror(error < 0 ? -error : errno)));
+}
+
+template <typename Key, typename Value>
+void put_all(int map, const std::vector<Key> &keys, const std::vector<Value> &values) {
+    for (std::size_t i = 0; i < keys.size(); ++i)
+        must(bpf_map_update_elem(map, &keys[i], &values[i], BPF_ANY), "a row could not be written");
+}
+
+template <typename Key>
+void erase_all(int map, const std::vector<Key> &keys) {
+    for (const Key &key : keys)
+        bpf_map_delete_elem(map, &key);
+}
+
+} // namespace
+
+struct KernelJudge::Object {
+    lk_judge *judge = nullptr;
+    lk_uplink *uplink = nullptr; // the production object, over the same maps
+    ~Object() {
+        lk_uplink__destroy(uplink);
+        lk_judge__destroy(judge);
+    }
+    std::vector<lk_count> counters;
+};
+
+KernelJudge::KernelJudge() : object_(std::make_unique<Object>()) {
+    object_->judge = lk_judge__open();
+    if (!object_->judge) must(-errno, "the test object could not be opened");
+    must(lk_judge__load(object_->judge), "the test object could not be loaded");
+    object_->uplink = lk_uplink__open();
+    if (!object_->uplink) must(-errno, "the uplink's object could not be opened");
+    bpf_map *map = nullptr;
+    bpf_object__for_each_map(map, object_->uplink->obj) {
+        bpf_map *same = bpf_object__find_map_by_name(object_->judge->obj, bpf_map__name(map));
+        if (same) must(bpf_map__reuse_fd(map, bpf_map__fd(same)), "a map could not be shared");
+    }
+    must(lk_uplink__load(object_->uplink), "the uplink's object could not be loaded");
+    object_->counters.resize(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+}
+
+KernelJudge::~KernelJudge() = default;
+
+void KernelJudge::put_device(const lk_dev *device) {
+    const lk_dev none{};
+    const __u32 slot = (epoch_ & 1) * LK_DEV_SLOTS + loopback_ifindex;
+    must(bpf_map_update_elem(bpf_map__fd(object_->judge->maps.lk_devs), &slot, device ? device : &none,
+                             BPF_ANY),
+         "the device's record could not be written");
+}
+
+void KernelJudge::set_epoch(std::uint32_t epoch) {
+    const __u32 zero = 0;
+    const lk_word word{epoch, LK_ABI_VERSION};
+    must(bpf_map_update_elem(bpf_map__fd(object_->judge->maps.lk_word), &zero, &word, BPF_ANY),
+         "the word could not be written");
+}
+
+void KernelJudge::use(const World &world) {
+    const auto &maps = object_->judge->maps;
+    const Rows old = std::move(rows_);
+    Encoded encoded = encode(world, next_id_);
+    rows_ = std::move(encoded.rows);
+    device_ = encoded.device;
+    ++epoch_;
+    put_all(bpf_map__fd(maps.lk_gw), rows_.gw_keys, rows_.gw_values);
+    put_all(bpf_map__fd(maps.lk_gw_net), rows_.gw_net_keys, rows_.gw_net_values);
+    put_all(bpf_map__fd(maps.lk_gw_port), rows_.gw_port_keys, rows_.gw_port_values);
+    put_all(bpf_map__fd(maps.lk_net), rows_.net_keys, rows_.net_values);
+    if (device_) {
+        device_->epoch = epoch_;
+        device_->ifindex = loopback_ifindex;
+    }
+    put_device(device_ ? &*device_ : nullptr);
+    set_epoch(epoch_);
+    erase_all(bpf_map__fd(maps.lk_gw), old.gw_keys);
+    erase_all(bpf_map__fd(maps.lk_gw_net), old.gw_net_keys);
+    erase_all(bpf_map__fd(maps.lk_gw_port), old.gw_port_keys);
+    erase_all(bpf_map__fd(maps.lk_net), old.net_keys);
+    forget_fragments();
+}
+
+void KernelJudge::change_record(void (*change)(lk_dev &)) {
+    lk_dev device = device_.value();
+    change(device);
+    put_device(&device);
+}
+
+std::optional<int> KernelJudge::run(int program_fd, const Sender &sender,
+                                    std::span<const std::uint8_t> frame) {
+    if (frame.size() < least_frame || frame.size() > largest_frame) return std::nullopt;
+    __sk_buff context{};
+    context.ifindex = loopback_ifindex;
+    context.mark = sender.fwmark;
+    context.cb[0] = sender.vpn_daemon;
+    context.cb[1] = sender.forwarded;
+    context.cb[2] = sender.fwmark;
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<__u32>(frame.size());
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof context;
+    options.repeat = 1;
+    const int error = bpf_prog_test_run_opts(program_fd, &options);
+    // Newer kernels refuse frames whose type says IP and that hold no IP header (tagged and L3 ones they
+    // take).
+    if (error == -EINVAL && frame.size() < 14 + 40) return std::nullopt;
+    must(error, "BPF_PROG_TEST_RUN");
+    return static_cast<int>(options.retval);
+}
+
+std::optional<Answer> KernelJudge::judge(const Sender &sender, std::span<const std::uint8_t> frame) {
+    const auto code = run(bpf_program__fd(object_->judge->progs.lk_judge), sender, frame);
+    if (!code) return std::nullopt;
+    return Answer{static_cast<lk_verdict>(*code >> 8), static_cast<lk_reason>(*code & 0xff)};
+}
+
+std::optional<KernelJudge::Egress> KernelJudge::egress(const Sender &sender,
+                                                       std::span<const std::uint8_t> frame) {
+    const int counts = bpf_map__fd(object_->judge->maps.lk_counts);
+    const auto packets = [&] {
+        std::vector<std::uint64_t> out;
+        for (__u32 reason = 0; reason < LK_REASONS; ++reason) {
+            const __u32 index = __u32{LK_HOOK_UPLINK} * __u32{LK_REASONS} + reason;
+            must(bpf_map_lookup_elem(counts, &index, object_->counters.data()),
+                 "a counter could not be read");
+            std::uint64_t sum = 0;
+            for (const lk_count &c : object_->counters)
+                sum += c.packets;
+            out.push_back(sum);
+        }
+        return out;
+    };
+    const auto before = packets();
+    const auto code = run(bpf_program__fd(object_->uplink->progs.lk_egress), sender, frame);
+    if (!code) return std::nullopt;
+    Egress out{*code, std::nullopt};
+    const auto after = packets();
+    std::uint64_t moved = 0;
+    for (int reason = 0; reason < LK_REASONS; ++reason) {
+        const auto at = static_cast<std::size_t>(reason);
+        moved += after[at] - before[at];
+        if (after[at] != before[at]) out.reason = reason;
+    }
+    if (moved != 1) out.reason.reset();
+    return out;
+}
+
+void KernelJudge::forget_fragments() {
+    const int frags = bpf_map__fd(object_->judge->maps.lk_frags);
+    lk_frag_key key{};
+    while (bpf_map_get_next_key(frags, nullptr, &key) == 0)
+        bpf_map_delete_elem(frags, &key);
+}
+
+void KernelJudge::age_fragments(std::uint64_t ns) {
+    const int frags = bpf_map__fd(object_->judge->maps.lk_frags);
+    lk_frag_key key{}, next{};
+    for (const lk_frag_key *at = nullptr; bpf_map_get_next_key(frags, at, &next) == 0; at = &key) {
+        key = next;
+        lk_frag value{};
+        if (bpf_map_lookup_elem(frags, &key, &value) != 0) continue;
+        value.expires_ns -= ns;
+        bpf_map_update_elem(frags, &key, &value, BPF_EXIST);
+    }
+}
+
+} // namespace lk
