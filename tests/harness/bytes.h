@@ -53,7 +53,7 @@ struct IpOptions {
     std::uint8_t hops = 64;
     std::uint16_t id = 0x4c4b;
     std::uint16_t fragment = 0; // IPv4's flags and offset field as a whole
-    Bytes options;              // IPv4 options, padded by the caller to 4 bytes
+    Bytes options = {};         // IPv4 options, padded by the caller to 4 bytes
 };
 Bytes ip(const Ip &src, const Ip &dst, std::uint8_t protocol, std::string_view payload,
          const IpOptions &options = {});

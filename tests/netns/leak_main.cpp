@@ -137,6 +137,7 @@ void list() {
 
 int main(int argc, char **argv) {
     add_socket_cases(matrix);
+    add_frame_cases(matrix);
     for (int index = 1; index < argc; index++) {
         if (strcmp(argv[index], "--list") == 0) return list(), 0;
         if (strcmp(argv[index], "--plain") == 0) plain_only = true;

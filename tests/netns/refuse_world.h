@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "harness/bytes.h"
 #include "harness/netns.h"
+#include "leakbpf/abi.h"
 #include "refuse_all.skel.h"
 
 namespace lk::harness {

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// The follower: what changes on the machine takes effect without a new attach, and when it is killed the last
+// policy holds.
+#include <signal.h>
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+
+#include "base/exit_status.h"
+#include "netns/cli_world.h"
+
+using namespace lk::harness;
+using lk::Exit;
+using testing::Contains;
+using testing::ElementsAre;
+
+namespace {
+
+class CliFollower : public testing::Test {
+  protected:
+    CliFollower() : world_("fol") {}
+    void SetUp() override {
+        const Output attached = world_.attach();
+        ASSERT_EQ(attached.status, 0) << attached.err;
+        pid_ = world_.follower();
+        ASSERT_GT(pid_, 0);
+    }
+    bool guards(const std::string &name) {
+        return eventually([&] { return testing::Value(world_.guarded(), Contains(name)); });
+    }
+
+    CliWorld world_;
+    pid_t pid_ = 0;
+};
+
+} // namespace
+
+TEST_F(CliFollower, TakesInANewAddress) {
+    world_.host().ip("addr add 10.8.0.2/24 dev eth0\nneigh add 10.8.0.1 lladdr 02:00:00:07:01:01 dev eth0");
+    EXPECT_TRUE(eventually([&] { return world_.passes("10.8.0.1", "10.8.0.2"); }));
+    world_.host().ip("addr del 10.8.0.2/24 dev eth0");
+    world_.host().sysctl("ipv4/ip_nonlocal_bind", "1");
+    EXPECT_TRUE(eventually([&] { return !world_.passes("10.8.0.1", "10.8.0.2", "eth0"); }));
+    EXPECT_FALSE(world_.leaks());
+}
+
+TEST_F(CliFollower, TakesInANewTunnelPrefix) {
+    // A tunnel's prefix is no LAN, also where the uplink's own prefix covers it.
+    ASSERT_TRUE(world_.passes("10.7.1.77", nullptr, "eth0") || true);
+    world_.host().ip("neigh add 10.7.1.77 lladdr 02:00:00:07:01:01 dev eth0");
+    ASSERT_TRUE(eventually([&] { return world_.passes("10.7.1.77", nullptr, "eth0"); }));
+    world_.host().ip("tuntap add dev tun0 mode tun\nlink set tun0 up\naddr add 10.7.1.77/32 dev tun0");
+    EXPECT_TRUE(eventually([&] { return !world_.passes("10.7.1.77", "10.7.1.2", "eth0"); }));
+}
+
+TEST_F(CliFollower, GuardsAnUplinkThatIsDeletedAndMadeAgain) {
+    world_.host().ip("link del eth0");
+    EXPECT_TRUE(eventually([&] { return world_.guarded().empty(); }));
+    world_.plug("eth0", 1);
+    world_.host().ip("route add default via 10.7.1.1 dev eth0");
+    EXPECT_TRUE(guards("eth0"));
+    EXPECT_FALSE(world_.leaks());
+    EXPECT_TRUE(eventually([&] { return world_.gateway_reached(); }));
+    EXPECT_EQ(world_.leakbpf({"status"}).status, 0);
+}
+
+TEST_F(CliFollower, KeepsAnUplinkThatIsRenamed) {
+    world_.host().ip("link set eth0 down\nlink set eth0 name wan9\nlink set wan9 up\n"
+                     "neigh replace 10.7.1.1 lladdr 02:00:00:07:01:01 dev wan9 nud permanent\n"
+                     "route replace default via 10.7.1.1 dev wan9");
+    EXPECT_TRUE(guards("wan9"));
+    EXPECT_FALSE(world_.leaks());
+    EXPECT_TRUE(eventually([&] { return world_.gateway_reached(); }));
+    EXPECT_FALSE(world_.leaks());
+}
+
+TEST_F(CliFollower, GuardsAnUplinkThatIsPluggedIn) {
+    world_.plug("eth1", 2);
+    world_.host().ip(
+        "route add default via 10.7.2.1 dev eth1 metric 1\nroute add 203.0.113.200 via 10.7.2.1 dev eth1");
+    EXPECT_TRUE(guards("eth1"));
+    EXPECT_FALSE(world_.passes("203.0.113.200"));
+    EXPECT_FALSE(world_.leaks());
+    EXPECT_TRUE(eventually([&] { return world_.gateway_reached(); })); // by eth1 now
+    // No way out any more: a veth without a default route leads to containers.
+    world_.host().ip("route del default dev eth1");
+    EXPECT_TRUE(eventually([&] { return testing::Value(world_.guarded(), ElementsAre("eth0")); }));
+}
+
+TEST_F(CliFollower, OnlyLeavesNewUplinksAlone) {
+    ASSERT_EQ(world_.attach({"eth0", "--only", "--gw", "198.51.100.7"}).status, 0);
+    world_.plug("eth1", 2);
+    world_.host().ip("route add default via 10.7.2.1 dev eth1 metric 500");
+    EXPECT_TRUE(eventually([&] { return world_.status()["unguarded"].size() == 1u; }));
+    EXPECT_THAT(world_.guarded(), ElementsAre("eth0"));
+}
+
+TEST_F(CliFollower, PutsBackAHookThatSomebodyTookOff) {
+    ASSERT_EQ(world_.leakbpf({"detach"}).status, 0);
+    ASSERT_EQ(world_.attach({"eth0", "--gw", "198.51.100.7", "--hook", "clsact"}).status, 0);
+    ASSERT_EQ(run({"tc", "qdisc", "del", "dev", "eth0", "clsact"}, {.netns = world_.host().fd()}).status, 0);
+    EXPECT_TRUE(eventually([&] { return !world_.leaks(); }, 15s));
+}
+
+TEST_F(CliFollower, KilledTheFilterGoesOnAndAttachStartsAnother) {
+    kill(pid_, SIGKILL);
+    EXPECT_TRUE(eventually([&] { return world_.follower() == 0; }));
+    EXPECT_FALSE(world_.leaks());
+    EXPECT_TRUE(world_.gateway_reached());
+    const Output status = world_.leakbpf({"status"});
+    EXPECT_EQ(status.status, 0);
+    EXPECT_THAT(status.out, testing::HasSubstr("no follower lives"));
+    ASSERT_EQ(world_.attach().status, 0);
+    EXPECT_NE(world_.follower(), pid_);
+    EXPECT_GT(world_.follower(), 0);
+    EXPECT_FALSE(world_.leaks());
+}
+
+TEST_F(CliFollower, EndsOnSigtermAndThePolicyHolds) {
+    kill(pid_, SIGTERM);
+    EXPECT_TRUE(eventually([&] { return world_.follower() == 0; }));
+    EXPECT_FALSE(world_.leaks());
+}
+
+TEST_F(CliFollower, TheSecondIsRefusedAndAttachKeepsTheFirst) {
+    const Output second = world_.leakbpf({"follow"});
+    EXPECT_EQ(second.status, static_cast<int>(Exit::busy));
+    ASSERT_EQ(world_.attach({"eth0", "--gw", "198.51.100.8"}).status, 0);
+    EXPECT_EQ(world_.follower(), pid_);
+    // It goes by the new policy.
+    world_.plug("eth1", 2);
+    world_.host().ip(
+        "route add 198.51.100.8 via 10.7.2.1 dev eth1\nroute add default via 10.7.2.1 dev eth1 metric 9");
+    EXPECT_TRUE(guards("eth1"));
+    EXPECT_TRUE(eventually([&] { return world_.passes("198.51.100.8"); }));
+}
+
+TEST_F(CliFollower, EndsByItselfWhenTheStateIsGone) {
+    for (int round = 0; round < 3; ++round) // what somebody removes by hand
+        run({"rm", "-rf", Sandbox::current().bpffs() + "/leakbpf"});
+    EXPECT_TRUE(eventually([&] { return kill(pid_, 0) != 0; }));
+    EXPECT_EQ(world_.leakbpf({"detach", "--all"}).status, 0);
+}
+
+TEST_F(CliFollower, StandsAlone) {
+    const std::string proc = "/proc/" + std::to_string(pid_);
+    EXPECT_EQ(std::filesystem::read_symlink(proc + "/cwd"), "/");
+    EXPECT_EQ(std::filesystem::read_symlink(proc + "/fd/0"), "/dev/null");
+    std::ifstream stat(proc + "/stat");
+    std::string pid, name, state;
+    int parent = 0, group = 0, session = 0;
+    stat >> pid >> name >> state >> parent >> group >> session;
+    EXPECT_EQ(session, pid_);
+    EXPECT_EQ(name, "(leakbpf)");
+}
+
+TEST(CliNoFollow, LeavesNoProcess) {
+    CliWorld world("nofol");
+    ASSERT_EQ(world.attach({"eth0", "--no-follow", "--gw", "198.51.100.7"}).status, 0);
+    EXPECT_EQ(world.follower(), 0);
+    EXPECT_FALSE(world.leaks());
+}
