@@ -21,9 +21,12 @@ static __always_inline __u16 lk_csum_fold(__u64 sum) {
     return sum;
 }
 
+/* A word of a struct whose members are something else: without this the compiler sums before it stores. */
+typedef __u32 __attribute__((may_alias)) lk_any_word;
+
 /* count: known when compiled. */
 static __always_inline __u64 lk_csum_words(const void *at, int count) {
-    const __u32 *words = at;
+    const lk_any_word *words = at;
     __u64 sum = 0;
 #pragma unroll
     for (int i = 0; i < count; i++)
