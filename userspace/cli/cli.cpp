@@ -104,8 +104,8 @@ Exit run_command_line(const std::vector<std::string> &arguments) {
         fmt::print("{}", invocation->text);
         return Exit::ok;
     }
-    if (!invocation->globals.netns.empty()) {
-        if (Result<void> entered = enter_netns(invocation->globals.netns); !entered)
+    if (invocation->globals.netns) {
+        if (Result<void> entered = enter_netns(*invocation->globals.netns); !entered)
             return tell(entered.error());
     }
     Result<Exit> exit = invocation->run(invocation->globals);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -17,8 +18,8 @@ namespace lk {
 
 // The options before the command.
 struct Globals {
-    std::string netns;       // name or path; empty: the caller's
-    std::string cgroup_root; // empty: the host's own cgroup2 root
+    std::optional<std::string> netns; // name or path; none: the caller's
+    std::string cgroup_root;          // empty: the host's own cgroup2 root
     std::string bpffs = "/sys/fs/bpf";
     bool json = false;
 };

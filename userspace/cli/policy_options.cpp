@@ -19,7 +19,7 @@ void add_list(CLI::App &app, const char *name, std::vector<std::string> &values,
 }
 
 Error named(const char *option, Error error) {
-    error.message = fmt::format("{}: {}", option, error.message);
+    if (!error.message.starts_with("--")) error.message = fmt::format("{}: {}", option, error.message);
     return error;
 }
 

@@ -25,11 +25,11 @@ bool link_local(const Address &address) {
     return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
 }
 
-// Nobody uses it now: no default route, no address but link-local ones.
+// Hardware that nobody uses now: no default route, no address but link-local ones.
 bool idle(const Device &device) {
-    return !device.default_route && std::ranges::all_of(device.addresses, [](const DeviceAddress &own) {
-        return link_local(own.address);
-    });
+    return device.kind.empty() && !device.default_route &&
+           std::ranges::all_of(device.addresses,
+                               [](const DeviceAddress &own) { return link_local(own.address); });
 }
 
 Result<void> check_uplink(const std::string &name, const Topology &topology,

@@ -43,29 +43,6 @@ std::string_view hook_name(unsigned hook) {
     return word(hooks, hook);
 }
 
-lk_verdict usual_verdict(lk_reason reason) {
-    switch (reason) {
-    case LK_FRAGMENT:
-    case LK_DNS:
-    case LK_NOT_ALLOWED:
-    case LK_BYPASS: return LK_REFUSE;
-    case LK_ARP:
-    case LK_LINK:
-    case LK_VPN_DAEMON:
-    case LK_GATEWAY:
-    case LK_SERVED:
-    case LK_LAN:
-    case LK_MULTICAST:
-    case LK_OUT_OF_SCOPE: return LK_PASS;
-    case LK_NO_POLICY:
-    case LK_ETHERTYPE:
-    case LK_MALFORMED:
-    case LK_SOURCE:
-    case LK_REASONS: break;
-    }
-    return LK_DROP;
-}
-
 std::string protocol_name(std::uint8_t protocol) {
     switch (protocol) {
     case IPPROTO_ICMP: return "icmp";

@@ -15,9 +15,6 @@ std::string_view verdict_name(unsigned verdict);
 std::string_view reason_name(unsigned reason);
 std::string_view hook_name(unsigned hook);
 
-// What a packet with this reason met; a packet counted under `dns` may have been rewritten instead.
-lk_verdict usual_verdict(lk_reason reason);
-
 // "tcp", "udp", ...; the number as text where it has no common name.
 std::string protocol_name(std::uint8_t protocol);
 
