@@ -18,9 +18,15 @@ struct Error {
     std::string message;
 };
 
-inline Error bad_input(std::string message) { return {Exit::bad_input, std::move(message)}; }
-inline Error failure(std::string message) { return {Exit::failure, std::move(message)}; }
-inline Error unsupported(std::string message) { return {Exit::unsupported, std::move(message)}; }
+inline Error bad_input(std::string message) {
+    return {Exit::bad_input, std::move(message)};
+}
+inline Error failure(std::string message) {
+    return {Exit::failure, std::move(message)};
+}
+inline Error unsupported(std::string message) {
+    return {Exit::unsupported, std::move(message)};
+}
 
 template <typename T>
 class [[nodiscard]] Result {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the kernel's maps shall hold, as one value: sorted rows, printable, comparable. Built from (Document, Topology) by a pure function;
-// written by kernel/commit. Row sets are named by their place in the vectors here; the commit gives them ids that were never used.
+// What the kernel's maps shall hold, as one value: sorted rows, printable, comparable. Built from (Document,
+// Topology) by a pure function; written by kernel/commit. Row sets are named by their place in the vectors
+// here; the commit gives them ids that were never used.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 
 namespace lk {
 
-// What an address may be talked to; see lk_gw. Endpoints sorted and unique; `any` with endpoints is usual (port 53).
+// What an address may be talked to; see lk_gw. Endpoints sorted and unique; `any` with endpoints is usual
+// (port 53).
 struct GatewayRow {
     Prefix prefix;
     bool any = false;
@@ -43,10 +45,10 @@ using NetSet = std::vector<NetRow>; // sorted by prefix
 constexpr std::size_t no_set = static_cast<std::size_t>(-1);
 
 struct DeviceRow {
-    std::string name;               // for people
+    std::string name;                 // for people
     std::size_t gateway_set = no_set; // index into MapImage::gateway_sets
     std::size_t net_set = no_set;     // index into MapImage::net_sets
-    lk_dev record{};                // epoch, net_set and policy.gw_set are zero here: the commit fills them in
+    lk_dev record{}; // epoch, net_set and policy.gw_set are zero here: the commit fills them in
 };
 
 struct MapImage {
@@ -60,12 +62,13 @@ struct MapImage {
 
 struct Built {
     MapImage image;
-    std::vector<int> uplinks;          // ifindexes to attach to: those of image.devices
-    std::vector<std::string> notices;  // for people: LAN left out, resolver on the LAN, uplinks unguarded, ...
-    std::vector<int> unguarded;        // uplinks in no scope
+    std::vector<int> uplinks;         // ifindexes to attach to: those of image.devices
+    std::vector<std::string> notices; // for people: LAN left out, resolver on the LAN, uplinks unguarded, ...
+    std::vector<int> unguarded;       // uplinks in no scope
 };
 
-// Document + Topology -> image. Total: what cannot be had (an uplink of a scope that is not there now) is simply not in the image.
+// Document + Topology -> image. Total: what cannot be had (an uplink of a scope that is not there now) is
+// simply not in the image.
 Built build_image(const Document &document, const Topology &topology);
 
 std::string to_text(const MapImage &image); // for `check` and --dry-run

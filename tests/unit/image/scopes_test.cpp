@@ -97,6 +97,9 @@ TEST(Scopes, LoopbackTunnelsAndInsideDevicesAreNoUplinks) {
                               device(4, "veth1", {}, "veth"), device(5, "br0", {}, "bridge")}));
     EXPECT_EQ(built.uplinks, Ints{2});
     EXPECT_THAT(built.unguarded, IsEmpty());
+    // not even when somebody names it: what runs on the machine itself would stop
+    EXPECT_EQ(build_image({{scope({"eth0", "lo"}, true, 101)}}, topology({lo, device(2, "eth0")})).uplinks,
+              Ints{2});
 }
 
 TEST(Scopes, NamesOverruleTheKind) {
