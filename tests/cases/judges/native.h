@@ -7,7 +7,6 @@
 #include <map>
 #include <set>
 #include <span>
-#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -16,26 +15,31 @@
 
 namespace lk {
 
-// A table keyed by the bytes of an ABI struct.
+// A table keyed by the bytes of an ABI struct, which has no padding but what is declared.
 template <typename Key, typename Value>
 class ByteTable {
   public:
-    void put(const Key &key, const Value &value) { table_[bytes(key)] = value; }
+    void put(const Key &key, const Value &value) { table_[key] = value; }
     const Value *find(const Key &key) const {
-        const auto it = table_.find(bytes(key));
+        const auto it = table_.find(key);
         return it == table_.end() ? nullptr : &it->second;
     }
     Value *find(const Key &key) {
-        const auto it = table_.find(bytes(key));
+        const auto it = table_.find(key);
         return it == table_.end() ? nullptr : &it->second;
     }
     void clear() { table_.clear(); }
 
   private:
-    static std::string bytes(const Key &key) {
-        return std::string(reinterpret_cast<const char *>(&key), sizeof key);
-    }
-    std::unordered_map<std::string, Value> table_;
+    struct Hash {
+        std::size_t operator()(const Key &key) const {
+            return std::hash<std::string_view>{}({reinterpret_cast<const char *>(&key), sizeof key});
+        }
+    };
+    struct Equal {
+        bool operator()(const Key &a, const Key &b) const { return std::memcmp(&a, &b, sizeof a) == 0; }
+    };
+    std::unordered_map<Key, Value, Hash, Equal> table_;
 };
 
 // Prefixes, the longest match: each length is looked up in turn.
