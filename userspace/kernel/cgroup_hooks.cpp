@@ -49,7 +49,8 @@ Result<void> attach_hook(const Pins &pins, const CgroupHookKind &kind, const Pro
     if (auto old = pinned_link(path); old && old->info.target == cgroup_id) {
         if (old->info.program_id == program.id) return {};
         if (bpf_link_update(old->link.get(), program.fd.get(), nullptr) != 0)
-            return system_error(fmt::format("cannot replace the program of the socket hook {}", kind.name), errno);
+            return system_error(fmt::format("cannot replace the program of the socket hook {}", kind.name),
+                                errno);
         return {};
     }
     const Fd link{bpf_link_create(program.fd.get(), cgroup_fd, kind.type, nullptr)};
@@ -84,14 +85,15 @@ Result<void> State::attach_cgroup_hooks() {
     const auto &root = impl_->place.cgroup_root;
     const Fd cgroup{::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (!cgroup) return system_error(fmt::format("cannot open the cgroup directory {}", root), errno);
-    struct stat st{};
+    struct stat st {};
     if (::fstat(cgroup.get(), &st) != 0) return system_error("cannot read " + root, errno);
     for (const auto &kind : cgroup_hook_kinds()) {
         auto attached = attach_hook(impl_->pins, kind, impl_->program(kind.program), cgroup.get(), st.st_ino);
         if (!attached) return attached;
         // From here on new sockets are marked by the kernel, so no socket falls between the two.
         if (kind.type == BPF_CGROUP_INET_SOCK_CREATE)
-            if (auto marked = mark_old_sockets(impl_->maps.marks, impl_->place.netns_cookie); !marked) return marked;
+            if (auto marked = mark_old_sockets(impl_->maps.marks, impl_->place.netns_cookie); !marked)
+                return marked;
     }
     return {};
 }
@@ -102,7 +104,8 @@ Result<std::vector<CgroupHook>> State::cgroup_hooks() const {
         CgroupHook hook{kind.name, false, ""};
         if (const auto link = pinned_link(impl_->pins.cgroup_link(kind.name))) {
             hook.alive = link->info.target != 0 && link->info.program_id == impl_->program(kind.program).id;
-            if (link->info.target != 0) hook.cgroup = cgroup_path(impl_->place.cgroup_root, link->info.target);
+            if (link->info.target != 0)
+                hook.cgroup = cgroup_path(impl_->place.cgroup_root, link->info.target);
         }
         hooks.push_back(std::move(hook));
     }

@@ -73,7 +73,8 @@ Result<void> attach_clsact(int ifindex, int program_fd, const std::function<Resu
             return system_error(fmt::format("cannot replace our filter on device {}", ifindex), -result);
         return {};
     }
-    // A priority that another kind of filter or protocol holds is refused; ours then comes after it, and status tells.
+    // A priority that another kind of filter or protocol holds is refused; ours then comes after it, and
+    // status tells.
     for (unsigned priority = 1; priority <= 64 && result < 0; ++priority) {
         auto options = filter_options(priority);
         options.prog_fd = program_fd;
@@ -97,9 +98,10 @@ Result<void> detach_clsact(int ifindex, const std::function<bool(const TcObject 
         options.handle = filter.handle;
         const int result = bpf_tc_detach(&hook, &options);
         if (result < 0 && result != -ENOENT && result != -ENODEV && result != -EINVAL)
-            return system_error(fmt::format("cannot remove our filter (pref {}, handle {:#x}) from clsact of device {}",
-                                            filter.priority(), filter.handle, ifindex),
-                                -result);
+            return system_error(
+                fmt::format("cannot remove our filter (pref {}, handle {:#x}) from clsact of device {}",
+                            filter.priority(), filter.handle, ifindex),
+                -result);
     }
     return {};
 }

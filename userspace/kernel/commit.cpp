@@ -26,14 +26,17 @@ std::size_t hash(const Prefix &prefix) {
 // Only finds candidates, which are then compared: endpoints need not be in it.
 std::size_t hash(const GatewaySet &set) {
     std::size_t seed = mix(set.hosts.size(), set.nets.size());
-    for (const auto &row : set.hosts) seed = mix(seed, hash(row.prefix));
-    for (const auto &row : set.nets) seed = mix(seed, hash(row.prefix));
+    for (const auto &row : set.hosts)
+        seed = mix(seed, hash(row.prefix));
+    for (const auto &row : set.nets)
+        seed = mix(seed, hash(row.prefix));
     return seed;
 }
 
 std::size_t hash(const NetSet &set) {
     std::size_t seed = set.size();
-    for (const auto &row : set) seed = mix(seed, mix(hash(row.prefix), row.flags));
+    for (const auto &row : set)
+        seed = mix(seed, mix(hash(row.prefix), row.flags));
     return seed;
 }
 
@@ -54,7 +57,8 @@ Result<void> erase_rows(const KernelMaps &maps, const Rows &rows) {
 
 Result<void> write_devices(const KernelMaps &maps, std::uint32_t half, const std::vector<lk_dev> &devices) {
     std::vector<__u32> keys;
-    for (__u32 slot = 0; slot < LK_DEV_SLOTS; ++slot) keys.push_back(half * LK_DEV_SLOTS + slot);
+    for (__u32 slot = 0; slot < LK_DEV_SLOTS; ++slot)
+        keys.push_back(half * LK_DEV_SLOTS + slot);
     return maps.devs.put_all(keys, devices);
 }
 
@@ -100,8 +104,7 @@ Committer::Plan Committer::plan(const KernelMaps &maps, const MapImage &image, s
             entry = *known;
         else
             entry = {std::make_shared<const GatewaySet>(set), fresh_id(), {}};
-        if (!known)
-            plan.rows.add(set, entry.id, [&] { return entry.inner_ids.emplace_back(fresh_id()); });
+        if (!known) plan.rows.add(set, entry.id, [&] { return entry.inner_ids.emplace_back(fresh_id()); });
         gateway_ids.push_back(entry.id);
         plan.gateways.add(std::move(entry));
     }
@@ -146,8 +149,9 @@ Result<void> Committer::recover(const KernelMaps &maps) {
     nets_ = {};
     // Whoever flipped the word last may have died before the grace period was over.
     if (!wait_grace_period())
-        return unsupported("this kernel offers no way to wait for running BPF programs (membarrier and maps of "
-                           "maps both failed), so a policy cannot be replaced safely");
+        return unsupported(
+            "this kernel offers no way to wait for running BPF programs (membarrier and maps of "
+            "maps both failed), so a policy cannot be replaced safely");
     return sweep(maps);
 }
 
@@ -166,9 +170,10 @@ bool Committer::erase_old(const KernelMaps &maps, const Plan &plan) const {
 Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins, std::uint64_t netns_cookie,
                                         const MapImage &image, const std::string &document_json) {
     if (!image.devices.empty() && place_devices(image.devices).empty())
-        return failure(fmt::format("{} uplinks do not fit into the kernel's table (at most {}, and at most {} "
-                                   "whose ifindex is the same modulo {}): detach some",
-                                   image.devices.size(), LK_DEV_SLOTS, LK_DEV_PROBES, LK_DEV_SLOTS));
+        return failure(
+            fmt::format("{} uplinks do not fit into the kernel's table (at most {}, and at most {} "
+                        "whose ifindex is the same modulo {}): detach some",
+                        image.devices.size(), LK_DEV_SLOTS, LK_DEV_PROBES, LK_DEV_SLOTS));
     const auto current = maps.epoch();
     const bool knew = epoch_ != 0 && epoch_ == current;
     if (!knew)

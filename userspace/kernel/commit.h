@@ -46,7 +46,8 @@ class Committer {
     Plan plan(const KernelMaps &maps, const MapImage &image, std::uint32_t epoch) const;
     bool erase_old(const KernelMaps &maps, const Plan &plan) const;
 
-    // What is said below holds for this epoch, and only if no other process committed since. 0: nothing known.
+    // What is said below holds for this epoch, and only if no other process committed since. 0: nothing
+    // known.
     std::uint32_t epoch_ = 0;
     SetMemory<GatewaySet> gateways_;
     SetMemory<NetSet> nets_;

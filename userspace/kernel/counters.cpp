@@ -27,7 +27,8 @@ Result<std::uint64_t> suppressed(const RawMap &limits, lk_limit_kind kind) {
     auto values = per_cpu<lk_limit>(limits, kind);
     if (!values) return values.error();
     std::uint64_t sum = 0;
-    for (const auto &value : *values) sum += value.suppressed;
+    for (const auto &value : *values)
+        sum += value.suppressed;
     return sum;
 }
 

@@ -42,7 +42,8 @@ Result<std::string> read_document(const Pins &pins, std::uint32_t epoch) {
     if (!map) return map.error();
     bpf_map_info info{};
     __u32 size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(map->fd(), &info, &size) != 0) return system_error("cannot read " + path, errno);
+    if (bpf_obj_get_info_by_fd(map->fd(), &info, &size) != 0)
+        return system_error("cannot read " + path, errno);
     const std::size_t bytes = std::size_t{info.max_entries} * page_bytes;
     auto memory = Mapped::open(map->fd(), bytes);
     if (!memory) return memory.error();

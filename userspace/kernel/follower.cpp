@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Who follows this namespace. The claim is a flock, which ends with the process; who holds it is written beside it
-// as pid and start time, because a pid alone may be somebody else's by now.
+// Who follows this namespace. The claim is a flock, which ends with the process; who holds it is written
+// beside it as pid and start time, because a pid alone may be somebody else's by now.
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -28,7 +28,9 @@ struct Process {
 constexpr MapShape process_shape{"lk_follower", BPF_MAP_TYPE_ARRAY, 4, sizeof(Process), 1};
 constexpr __u32 zero = 0;
 
-std::string process_pin(const Pins &pins) { return pins.follow() + "/process"; }
+std::string process_pin(const Pins &pins) {
+    return pins.follow() + "/process";
+}
 
 bool claimed(const Pins &pins) {
     auto directory = open_directory(pins.follow());
@@ -51,10 +53,13 @@ bool ended(int pidfd, std::chrono::milliseconds timeout) {
     return ::poll(&wait, 1, static_cast<int>(timeout.count())) > 0;
 }
 
-bool send(int pidfd, int signal) { return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0; }
+bool send(int pidfd, int signal) {
+    return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0;
+}
 
 Result<void> write_process(const Pins &pins) {
-    const Process process{static_cast<std::uint64_t>(::getpid()), process_start_ticks(::getpid()).value_or(0)};
+    const Process process{static_cast<std::uint64_t>(::getpid()),
+                          process_start_ticks(::getpid()).value_or(0)};
     const auto path = process_pin(pins);
     auto map = RawMap::open(path, process_shape);
     if (map) return map->put(&zero, &process);
@@ -102,7 +107,9 @@ Result<void> end_follower_of(const Pins &pins) {
     return failure(fmt::format("the follower, process {}, does not end, not even by SIGKILL", process.pid));
 }
 
-Result<void> State::end_follower() { return end_follower_of(impl_->pins); }
+Result<void> State::end_follower() {
+    return end_follower_of(impl_->pins);
+}
 
 void State::nudge_follower() const {
     Process process;

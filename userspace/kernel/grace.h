@@ -3,7 +3,8 @@
 
 namespace lk {
 
-// Returns after every program that ran when it was called has ended. False: this kernel offers no way to wait.
+// Returns after every program that ran when it was called has ended. False: this kernel offers no way to
+// wait.
 bool wait_grace_period();
 
 } // namespace lk

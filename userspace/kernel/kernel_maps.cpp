@@ -64,11 +64,10 @@ Result<KernelMaps> KernelMaps::open(const std::string &dir) {
     if (!ids_memory) return ids_memory.error();
     if (static_cast<const lk_word *>(word_memory->data())->abi != LK_ABI_VERSION)
         return failure(dir + "/lk_word is of another version of leakbpf");
-    return KernelMaps{std::move(*word),    std::move(*ids),         std::move(*devs),
-                      std::move(*hosts),   std::move(*gw),          std::move(*gw_net),
-                      std::move(*gw_port), std::move(*net),         std::move(*frags),
-                      std::move(*marks),   std::move(*counts),      std::move(*limits),
-                      std::move(*events),  std::move(*word_memory), std::move(*ids_memory)};
+    return KernelMaps{std::move(*word),   std::move(*ids),         std::move(*devs),      std::move(*hosts),
+                      std::move(*gw),     std::move(*gw_net),      std::move(*gw_port),   std::move(*net),
+                      std::move(*frags),  std::move(*marks),       std::move(*counts),    std::move(*limits),
+                      std::move(*events), std::move(*word_memory), std::move(*ids_memory)};
 }
 
 std::uint32_t KernelMaps::epoch() const {

@@ -46,7 +46,7 @@ struct KernelMaps {
     // All of them or an error that names the first that is missing or other than expected.
     static Result<KernelMaps> open(const std::string &directory);
 
-    std::uint32_t epoch() const; // 0: no policy
+    std::uint32_t epoch() const;               // 0: no policy
     void set_epoch(std::uint32_t epoch) const; // the flip
     std::uint32_t next_id() const;
     void set_next_id(std::uint32_t id) const;

@@ -31,16 +31,18 @@ bool lock_until(int fd, Clock::time_point deadline) {
 }
 
 bool still_at(int fd, const std::string &path) {
-    struct stat held{}, named{};
+    struct stat held {
+    }, named{};
     return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
            held.st_dev == named.st_dev;
 }
 
 Error cannot_open(const std::string &path, int error) {
     if (error == EPERM)
-        return {Exit::permission, fmt::format("{} belongs to somebody else or others may write to it, so what is in it "
-                                              "cannot be trusted: remove it",
-                                              path)};
+        return {Exit::permission,
+                fmt::format("{} belongs to somebody else or others may write to it, so what is in it "
+                            "cannot be trusted: remove it",
+                            path)};
     return system_error(fmt::format("cannot open {}", path), error);
 }
 

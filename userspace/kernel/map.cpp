@@ -18,7 +18,9 @@ constexpr std::size_t batch_rows = 16384;
 constexpr int kernel_enotsupp = 524; // ENOTSUPP, which is in no header of userspace
 
 // What kernels answer that have no batch operation for a type of map (LPM tries on 5.10).
-bool no_batches(int error) { return error == kernel_enotsupp || error == EOPNOTSUPP || error == EINVAL; }
+bool no_batches(int error) {
+    return error == kernel_enotsupp || error == EOPNOTSUPP || error == EINVAL;
+}
 
 const std::uint8_t *row(const void *rows, std::size_t index, std::uint32_t size) {
     return static_cast<const std::uint8_t *>(rows) + index * size;
@@ -31,8 +33,9 @@ Error RawMap::error(const char *action, int number) const {
         bpf_map_info info{};
         __u32 size = sizeof(info);
         bpf_obj_get_info_by_fd(fd_.get(), &info, &size);
-        return failure(fmt::format("the kernel's table {} is full ({} entries): give fewer gateways or prefixes",
-                                   shape_.name, info.max_entries));
+        return failure(
+            fmt::format("the kernel's table {} is full ({} entries): give fewer gateways or prefixes",
+                        shape_.name, info.max_entries));
     }
     return system_error(fmt::format("cannot {} the kernel's table {}", action, shape_.name), number);
 }

@@ -31,7 +31,8 @@ std::array<EmbeddedObject, 2> embedded_objects() {
 std::uint64_t embedded_digest() {
     std::uint64_t digest = 0xcbf29ce484222325; // FNV-1a
     for (const auto &object : embedded_objects())
-        for (const auto byte : object.bytes) digest = (digest ^ byte) * 0x100000001b3;
+        for (const auto byte : object.bytes)
+            digest = (digest ^ byte) * 0x100000001b3;
     return digest;
 }
 

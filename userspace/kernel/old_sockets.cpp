@@ -88,7 +88,7 @@ class Walk {
     }
 
     void mark(int socket, int pid) const {
-        struct stat st{};
+        struct stat st {};
         if (!is_inet_here(socket, netns_cookie_) || ::fstat(socket, &st) != 0) return;
         lk_mark value{};
         value.netns_cookie = netns_cookie_;

@@ -17,12 +17,24 @@ namespace fs = std::filesystem;
 
 namespace lk {
 
-std::string Pins::document(std::uint32_t epoch) const { return fmt::format("{}/document-{}", dir, epoch); }
-std::string Pins::tcx_link(int ifindex) const { return fmt::format("{}/uplink-{}", links(), ifindex); }
-std::string Pins::clsact(int ifindex) const { return fmt::format("{}/clsact-{}", links(), ifindex); }
-std::string Pins::clsact_qdisc(int ifindex) const { return fmt::format("{}/qdisc-{}", links(), ifindex); }
-std::string Pins::full_queue(int ifindex) const { return fmt::format("{}/queue-{}", links(), ifindex); }
-std::string Pins::cgroup_link(const std::string &hook) const { return links() + "/cgroup-" + hook; }
+std::string Pins::document(std::uint32_t epoch) const {
+    return fmt::format("{}/document-{}", dir, epoch);
+}
+std::string Pins::tcx_link(int ifindex) const {
+    return fmt::format("{}/uplink-{}", links(), ifindex);
+}
+std::string Pins::clsact(int ifindex) const {
+    return fmt::format("{}/clsact-{}", links(), ifindex);
+}
+std::string Pins::clsact_qdisc(int ifindex) const {
+    return fmt::format("{}/qdisc-{}", links(), ifindex);
+}
+std::string Pins::full_queue(int ifindex) const {
+    return fmt::format("{}/queue-{}", links(), ifindex);
+}
+std::string Pins::cgroup_link(const std::string &hook) const {
+    return links() + "/cgroup-" + hook;
+}
 
 std::vector<std::string> Pins::stale() const {
     std::vector<std::string> result;
@@ -49,7 +61,9 @@ std::vector<int> pinned_ifindexes(const std::string &links_dir, std::string_view
     return result;
 }
 
-std::string namespace_prefix(std::uint64_t netns_cookie) { return fmt::format("net-{}-v", netns_cookie); }
+std::string namespace_prefix(std::uint64_t netns_cookie) {
+    return fmt::format("net-{}-v", netns_cookie);
+}
 
 std::vector<std::string> list_directory(const std::string &path) {
     std::vector<std::string> names;
@@ -61,7 +75,7 @@ std::vector<std::string> list_directory(const std::string &path) {
 }
 
 bool path_exists(const std::string &path) {
-    struct stat st{};
+    struct stat st {};
     return ::lstat(path.c_str(), &st) == 0;
 }
 
@@ -84,7 +98,7 @@ Result<void> remove_tree(const std::string &path) {
     std::optional<Error> first;
     for (const auto &name : list_directory(path)) {
         const auto entry = path + "/" + name;
-        struct stat st{};
+        struct stat st {};
         if (::lstat(entry.c_str(), &st) != 0) continue;
         auto removed = S_ISDIR(st.st_mode) ? remove_tree(entry) : remove_pin(entry);
         if (!removed && !first) first = removed.error();
@@ -98,7 +112,7 @@ Result<void> remove_tree(const std::string &path) {
 OpenedDirectory open_directory(const std::string &path) {
     Fd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (!fd) return {Fd{}, errno};
-    struct stat st{};
+    struct stat st {};
     if (::fstat(fd.get(), &st) != 0) return {Fd{}, errno};
     if (st.st_uid != ::geteuid() || (st.st_mode & 022) != 0) return {Fd{}, EPERM};
     return {std::move(fd), 0};

@@ -26,7 +26,8 @@ struct Pins {
     std::string tcx_link(int ifindex) const;
     std::string clsact(int ifindex) const;       // our program: this uplink has it by clsact
     std::string clsact_qdisc(int ifindex) const; // a directory: the clsact qdisc there was made by us
-    std::string full_queue(int ifindex) const;   // a directory: the queue from before the attach is not emptied yet
+    std::string
+    full_queue(int ifindex) const; // a directory: the queue from before the attach is not emptied yet
     std::string cgroup_link(const std::string &hook) const;
     std::vector<std::string> stale() const; // directories stale-N, full paths
     std::string next_stale() const;         // one that is not there yet
@@ -43,7 +44,7 @@ std::vector<std::string> list_directory(const std::string &path); // names, sort
 bool path_exists(const std::string &path);
 Result<void> make_directory(const std::string &path); // 0700; it may be there
 Result<void> move_path(const std::string &from, const std::string &to);
-Result<void> remove_pin(const std::string &path); // it may be gone already
+Result<void> remove_pin(const std::string &path);  // it may be gone already
 Result<void> remove_tree(const std::string &path); // removes what it can; an error names the first that stays
 
 // A directory for flock; refuses links and directories of others (a bpffs may be writable for everybody).

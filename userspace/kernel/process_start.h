@@ -9,7 +9,8 @@
 
 namespace lk {
 
-// When the process began, in clock ticks since boot: with the pid, its name for good. None: there is no such process.
+// When the process began, in clock ticks since boot: with the pid, its name for good. None: there is no such
+// process.
 std::optional<std::uint64_t> process_start_ticks(pid_t pid);
 
 // The 22nd field of /proc/PID/stat; the second is a name that may hold spaces and parentheses.

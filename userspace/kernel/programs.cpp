@@ -36,7 +36,9 @@ int keep_saying(libbpf_print_level level, const char *format, va_list arguments)
 }
 
 constexpr MapShape build_shape{"lk_build", BPF_MAP_TYPE_ARRAY, 4, 8, 1};
-std::string build_pin(const std::string &directory) { return directory + "/build"; }
+std::string build_pin(const std::string &directory) {
+    return directory + "/build";
+}
 
 Result<Object> open_object(const EmbeddedObject &embedded) {
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = embedded.name);
@@ -61,9 +63,11 @@ Result<void> load_object(const EmbeddedObject &embedded, const Pins &pins) {
     libbpf_said.clear();
     if (bpf_object__load(object->get()) != 0) {
         const int number = errno;
-        auto error = system_error(fmt::format("the kernel does not take the BPF object {}", embedded.name), number);
+        auto error =
+            system_error(fmt::format("the kernel does not take the BPF object {}", embedded.name), number);
         if (!libbpf_said.empty()) error.message += fmt::format(" (libbpf: {})", libbpf_said);
-        if (error.exit == Exit::failure && (number == EINVAL || number == ENOTSUP)) error.exit = Exit::unsupported;
+        if (error.exit == Exit::failure && (number == EINVAL || number == ENOTSUP))
+            error.exit = Exit::unsupported;
         return error;
     }
     bpf_program *program = nullptr;
@@ -124,8 +128,8 @@ Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id) {
             if (!object_info || object_info->kind != BpfKind::program || object_info->name != name)
                 return failure(path + " is not our program");
             const auto info = program_info(opened.fd.get());
-            if (name == uplink_program && std::find(info->map_ids.begin(), info->map_ids.end(), word_map_id) ==
-                                              info->map_ids.end())
+            if (name == uplink_program &&
+                std::find(info->map_ids.begin(), info->map_ids.end(), word_map_id) == info->map_ids.end())
                 return failure(path + " works with other maps than those pinned beside it");
             programs.emplace(name, Program{std::move(opened.fd), info->id});
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kernel purges a root qdisc's packets when another one takes its place. So the root is replaced by one of
-// the same kind and options under another handle, and that one by the same under the old handle: each step
+// The kernel purges a root qdisc's packets when another one takes its place. So the root is replaced by one
+// of the same kind and options under another handle, and that one by the same under the old handle: each step
 // either happens or leaves everything as it was, and the device never runs with other rules.
 #include "kernel/queue.h"
 
@@ -21,13 +21,14 @@ namespace {
 
 // Kinds whose dumped options, given back, make the same qdisc. No trees of classes.
 constexpr std::array<std::string_view, 18> simple_kinds{
-    "pfifo", "bfifo", "pfifo_head_drop", "pfifo_fast", "fq",  "fq_codel", "fq_pie", "codel", "pie",
-    "sfq",   "sfb",   "tbf",             "netem",      "red", "cake",     "hhf",    "choke", "skbprio"};
+    "pfifo", "bfifo", "pfifo_head_drop", "pfifo_fast", "fq",   "fq_codel", "fq_pie", "codel",  "pie", "sfq",
+    "sfb",   "tbf",   "netem",           "red",        "cake", "hhf",      "choke",  "skbprio"};
 
 std::string not_emptied(int ifindex, const TcObject &root, const std::string &why) {
-    return fmt::format("the queue of device {} was not emptied ({} {:x}: {}): packets that waited in it before the attach "
-                       "leave unfiltered",
-                       ifindex, root.kind, root.handle >> 16, why);
+    return fmt::format(
+        "the queue of device {} was not emptied ({} {:x}: {}): packets that waited in it before the attach "
+        "leave unfiltered",
+        ifindex, root.kind, root.handle >> 16, why);
 }
 
 // A handle that no qdisc of the device has.
@@ -61,9 +62,10 @@ Result<std::optional<std::string>> empty_queue(int ifindex) {
         const auto deleted = result < 0 ? result : rtnl->delete_root_qdisc(ifindex);
         if (deleted == -NLE_NODEV) return done;
         if (deleted < 0)
-            return std::optional{fmt::format("the queue of device {} was not emptied ({}): packets that waited in it "
-                                             "before the attach leave unfiltered",
-                                             ifindex, rtnl_text(deleted))};
+            return std::optional{
+                fmt::format("the queue of device {} was not emptied ({}): packets that waited in it "
+                            "before the attach leave unfiltered",
+                            ifindex, rtnl_text(deleted))};
         return done;
     }
     const TcObject root = *found;
@@ -73,14 +75,16 @@ Result<std::optional<std::string>> empty_queue(int ifindex) {
     auto filters = rtnl->filters(ifindex, root.handle);
     if (!filters) return filters.error();
     if (!filters->empty() || std::any_of(qdiscs->begin(), qdiscs->end(), is_below))
-        return std::optional{not_emptied(ifindex, root, "it has filters or qdiscs below it, which are not rebuilt")};
+        return std::optional{
+            not_emptied(ifindex, root, "it has filters or qdiscs below it, which are not rebuilt")};
     const int replaced = rtnl->replace_qdisc(ifindex, free_handle(*qdiscs), root.kind, root.options);
     if (replaced == -NLE_NODEV) return done;
     if (replaced < 0) return std::optional{not_emptied(ifindex, root, rtnl_text(replaced))};
     const int restored = rtnl->replace_qdisc(ifindex, root.handle, root.kind, root.options);
     if (restored < 0 && restored != -NLE_NODEV)
-        return std::optional{fmt::format("the queue of device {} was emptied, but its qdisc {} has another handle now ({})",
-                                         ifindex, root.kind, rtnl_text(restored))};
+        return std::optional{
+            fmt::format("the queue of device {} was emptied, but its qdisc {} has another handle now ({})",
+                        ifindex, root.kind, rtnl_text(restored))};
     return done;
 }
 

@@ -22,7 +22,7 @@ void Removal::keep(const Result<void> &result) {
 void Removal::note(const std::string &directory) {
     for (const auto &name : list_directory(directory)) {
         const auto path = directory + "/" + name;
-        struct stat st{};
+        struct stat st {};
         if (::lstat(path.c_str(), &st) != 0) continue;
         if (S_ISDIR(st.st_mode)) {
             note(path);
@@ -44,7 +44,7 @@ void Removal::end_links(const std::string &links_dir, std::string_view prefix) {
     for (const auto &name : list_directory(links_dir)) {
         if (!name.starts_with(prefix)) continue;
         const auto path = links_dir + "/" + name;
-        struct stat st{};
+        struct stat st {};
         if (::lstat(path.c_str(), &st) != 0 || S_ISDIR(st.st_mode)) continue;
         // By hand, because a process that still holds the link would keep it attached.
         if (const auto opened = open_pin(path); opened.error == 0) bpf_link_detach(opened.fd.get());
@@ -72,10 +72,13 @@ void Removal::end_filters(bool by_name) {
 }
 
 void Removal::end_qdiscs(const std::string &links_dir) {
-    for (const int ifindex : pinned_ifindexes(links_dir, "qdisc")) keep(remove_empty_clsact(ifindex));
+    for (const int ifindex : pinned_ifindexes(links_dir, "qdisc"))
+        keep(remove_empty_clsact(ifindex));
 }
 
-void Removal::remove_directory(const std::string &directory) { keep(remove_tree(directory)); }
+void Removal::remove_directory(const std::string &directory) {
+    keep(remove_tree(directory));
+}
 
 Result<void> Removal::finish() {
     // Programs and maps go after an RCU grace period and a worker's turn.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Taking pinned things out of the kernel: detaches links, removes pins, and waits until what was pinned is gone.
+// Taking pinned things out of the kernel: detaches links, removes pins, and waits until what was pinned is
+// gone.
 #pragma once
 
 #include <set>
@@ -18,8 +19,8 @@ class Removal {
     void note(const std::string &directory);
     // Ends the links pinned in LINKS_DIR whose names begin with PREFIX, and removes their pins.
     void end_links(const std::string &links_dir, std::string_view prefix);
-    // Removes our clsact filters from every device of this network namespace: those of the programs noted, and with
-    // BY_NAME all that bear our program's name.
+    // Removes our clsact filters from every device of this network namespace: those of the programs noted,
+    // and with BY_NAME all that bear our program's name.
     void end_filters(bool by_name);
     void end_qdiscs(const std::string &links_dir); // the empty clsact qdiscs that LINKS_DIR says are ours
     void remove_directory(const std::string &directory);

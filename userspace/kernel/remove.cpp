@@ -12,7 +12,9 @@ namespace lk {
 
 namespace {
 
-std::string root_of(const Place &place) { return fmt::format("{}/{}", place.bpffs, root_name); }
+std::string root_of(const Place &place) {
+    return fmt::format("{}/{}", place.bpffs, root_name);
+}
 
 // The namespace's directories of every version.
 std::vector<std::string> directories_of(const Place &place) {
@@ -27,18 +29,23 @@ std::vector<std::string> directories_of(const Place &place) {
 std::vector<std::string> with_stale(const std::vector<std::string> &directories) {
     std::vector<std::string> result;
     for (const auto &directory : directories) {
-        for (auto &stale : Pins{directory}.stale()) result.push_back(std::move(stale));
+        for (auto &stale : Pins{directory}.stale())
+            result.push_back(std::move(stale));
         result.push_back(directory);
     }
     return result;
 }
 
 void end_hooks(Removal &removal, const std::vector<std::string> &directories, bool filters_by_name) {
-    for (const auto &directory : directories) removal.note(directory);
-    for (const auto &directory : directories) removal.end_links(Pins{directory}.links(), "cgroup-");
-    for (const auto &directory : directories) removal.end_links(Pins{directory}.links(), "uplink-");
+    for (const auto &directory : directories)
+        removal.note(directory);
+    for (const auto &directory : directories)
+        removal.end_links(Pins{directory}.links(), "cgroup-");
+    for (const auto &directory : directories)
+        removal.end_links(Pins{directory}.links(), "uplink-");
     removal.end_filters(filters_by_name);
-    for (const auto &directory : directories) removal.end_qdiscs(Pins{directory}.links());
+    for (const auto &directory : directories)
+        removal.end_qdiscs(Pins{directory}.links());
 }
 
 } // namespace
@@ -51,15 +58,18 @@ Result<void> State::remove_others(const Place &place) {
     std::vector<std::string> versions;
     for (const auto &directory : directories_of(place))
         if (directory != place.directory()) versions.push_back(directory);
-    for (const auto &directory : versions) removal.keep(end_follower_of(Pins{directory}));
-    for (auto &directory : with_stale(versions)) others.push_back(std::move(directory));
+    for (const auto &directory : versions)
+        removal.keep(end_follower_of(Pins{directory}));
+    for (auto &directory : with_stale(versions))
+        others.push_back(std::move(directory));
     if (others.empty()) return {};
     // A clsact qdisc that they made and we use now is ours to remove one day.
     for (const auto &directory : others)
         for (const int ifindex : pinned_ifindexes(Pins{directory}.links(), "qdisc"))
             if (path_exists(ours.clsact(ifindex))) removal.keep(make_directory(ours.clsact_qdisc(ifindex)));
     end_hooks(removal, others, false);
-    for (const auto &directory : others) removal.remove_directory(directory);
+    for (const auto &directory : others)
+        removal.remove_directory(directory);
     return removal.finish();
 }
 
@@ -70,9 +80,11 @@ Result<void> State::remove_all(const Place &place) {
     if (outer.error == 0) ::flock(outer.fd.get(), LOCK_EX);
     Removal removal;
     const auto directories = directories_of(place);
-    for (const auto &directory : directories) removal.keep(end_follower_of(Pins{directory}));
+    for (const auto &directory : directories)
+        removal.keep(end_follower_of(Pins{directory}));
     end_hooks(removal, with_stale(directories), true);
-    for (const auto &directory : directories) removal.remove_directory(directory);
+    for (const auto &directory : directories)
+        removal.remove_directory(directory);
     ::rmdir(root.c_str()); // stays where another namespace has something in it
     return removal.finish();
 }

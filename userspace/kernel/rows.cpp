@@ -28,11 +28,12 @@ class GatewayRows {
         value.n_endpoints = static_cast<__u8>(inline_count);
         for (std::size_t i = 0; i < inline_count; ++i) {
             const auto &endpoint = row.endpoints[i];
-            value.endpoints[i] = {htons(endpoint.port), endpoint.protocol, endpoint.exact ? __u8{1} : __u8{0}};
+            value.endpoints[i] = {htons(endpoint.port), endpoint.protocol,
+                                  endpoint.exact ? __u8{1} : __u8{0}};
         }
         if (row.endpoints.size() > inline_count)
-            value.port_set = port_set({row.endpoints.begin() + static_cast<std::ptrdiff_t>(inline_count),
-                                       row.endpoints.end()});
+            value.port_set = port_set(
+                {row.endpoints.begin() + static_cast<std::ptrdiff_t>(inline_count), row.endpoints.end()});
         return value;
     }
 
@@ -42,7 +43,8 @@ class GatewayRows {
         const auto id = ids_();
         // One row for each protocol and port; where both kinds of entry gave it, it counts as exact.
         std::map<std::pair<std::uint8_t, std::uint16_t>, bool> ports;
-        for (const auto &endpoint : endpoints) ports[{endpoint.protocol, endpoint.port}] |= endpoint.exact;
+        for (const auto &endpoint : endpoints)
+            ports[{endpoint.protocol, endpoint.port}] |= endpoint.exact;
         for (const auto &[port, exact] : ports) {
             rows_.gw_port_keys.push_back({id, htons(port.second), port.first, 0});
             rows_.gw_port_values.push_back(exact ? 2 : 1);
@@ -91,7 +93,8 @@ std::vector<std::uint32_t> place_devices(const std::vector<DeviceRow> &devices) 
     std::vector<std::uint32_t> slots(devices.size());
     for (const auto index : order) {
         std::uint32_t probe = 0;
-        while (probe < LK_DEV_PROBES && taken[(home(index) + probe) % LK_DEV_SLOTS]) ++probe;
+        while (probe < LK_DEV_PROBES && taken[(home(index) + probe) % LK_DEV_SLOTS])
+            ++probe;
         if (probe == LK_DEV_PROBES) return {};
         slots[index] = (home(index) + probe) % LK_DEV_SLOTS;
         taken[slots[index]] = true;

@@ -24,7 +24,8 @@ struct Rows {
     std::vector<lk_set_net> net_keys;
     std::vector<__u32> net_values;
 
-    // Appends a set's rows under ID. Endpoints beyond the inline ones get a port set: rows with the same ones share it.
+    // Appends a set's rows under ID. Endpoints beyond the inline ones get a port set: rows with the same ones
+    // share it.
     void add(const GatewaySet &set, std::uint32_t id, const IdSource &ids);
     void add(const NetSet &set, std::uint32_t id);
 };

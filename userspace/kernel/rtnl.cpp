@@ -81,7 +81,9 @@ int run_dump(nl_sock *socket, nl_msg *request, int (*take)(nl_msg *, void *), vo
 
 } // namespace
 
-void Rtnl::Close::operator()(nl_sock *socket) const { nl_socket_free(socket); }
+void Rtnl::Close::operator()(nl_sock *socket) const {
+    nl_socket_free(socket);
+}
 
 Result<Rtnl> Rtnl::open() {
     Rtnl rtnl{nl_socket_alloc()};
@@ -102,19 +104,25 @@ Result<std::vector<TcObject>> Rtnl::dump(int type, int ifindex, std::uint32_t pa
     }
     // A device that is gone has nothing of the kind.
     if (result < 0 && result != -NLE_NODEV && result != -NLE_OBJ_NOTFOUND)
-        return failure(fmt::format("cannot read the traffic control of device {}: {}", ifindex, rtnl_text(result)));
+        return failure(
+            fmt::format("cannot read the traffic control of device {}: {}", ifindex, rtnl_text(result)));
     std::erase_if(objects, [&](const TcObject &object) { return object.ifindex != ifindex; });
     return objects;
 }
 
-Result<std::vector<TcObject>> Rtnl::qdiscs(int ifindex) const { return dump(RTM_GETQDISC, ifindex, 0); }
-Result<std::vector<TcObject>> Rtnl::classes(int ifindex) const { return dump(RTM_GETTCLASS, ifindex, 0); }
+Result<std::vector<TcObject>> Rtnl::qdiscs(int ifindex) const {
+    return dump(RTM_GETQDISC, ifindex, 0);
+}
+Result<std::vector<TcObject>> Rtnl::classes(int ifindex) const {
+    return dump(RTM_GETTCLASS, ifindex, 0);
+}
 
 Result<std::vector<TcObject>> Rtnl::filters(int ifindex, std::uint32_t parent) const {
     auto objects = dump(RTM_GETTFILTER, ifindex, parent);
     // Every priority is announced by an object without handle, which is no filter itself.
     if (objects)
-        std::erase_if(*objects, [&](const TcObject &object) { return object.parent != parent || object.handle == 0; });
+        std::erase_if(*objects,
+                      [&](const TcObject &object) { return object.parent != parent || object.handle == 0; });
     return objects;
 }
 
@@ -130,7 +138,8 @@ Result<std::vector<int>> Rtnl::links() const {
 
 int Rtnl::replace_qdisc(int ifindex, std::uint32_t handle, const std::string &kind,
                         const std::vector<std::uint8_t> &options) const {
-    auto message = tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, tc_body(ifindex, handle, TC_H_ROOT));
+    auto message =
+        tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, tc_body(ifindex, handle, TC_H_ROOT));
     if (!message || nla_put_string(message.get(), TCA_KIND, kind.c_str()) < 0 ||
         (!options.empty() &&
          nla_put(message.get(), TCA_OPTIONS, static_cast<int>(options.size()), options.data()) < 0))
@@ -144,6 +153,8 @@ int Rtnl::delete_root_qdisc(int ifindex) const {
     return nl_send_sync(socket_.get(), message.release());
 }
 
-std::string rtnl_text(int nle) { return nl_geterror(nle); }
+std::string rtnl_text(int nle) {
+    return nl_geterror(nle);
+}
 
 } // namespace lk

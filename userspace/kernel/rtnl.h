@@ -34,7 +34,8 @@ class Rtnl {
 
     Result<std::vector<TcObject>> qdiscs(int ifindex) const;
     Result<std::vector<TcObject>> classes(int ifindex) const;
-    // PARENT: a qdisc's handle, or clsact_egress. In the order in which they run. Empty too where PARENT is not there.
+    // PARENT: a qdisc's handle, or clsact_egress. In the order in which they run. Empty too where PARENT is
+    // not there.
     Result<std::vector<TcObject>> filters(int ifindex, std::uint32_t parent) const;
     Result<std::vector<int>> links() const;
 

@@ -35,11 +35,11 @@ Result<std::optional<State>> State::find(const Place &place) {
 
 namespace {
 
-// Maps that cannot be used go; if hooks are attached that judge by them, they judge on from a stale- directory,
-// so that there is no moment without a filter. remove_others() ends them.
+// Maps that cannot be used go; if hooks are attached that judge by them, they judge on from a stale-
+// directory, so that there is no moment without a filter. remove_others() ends them.
 Result<void> clear_broken(const Pins &pins) {
-    const std::vector<std::string> parts{pins.programs(), pins.new_programs(), pins.old_programs(), pins.maps(),
-                                         pins.links()};
+    const std::vector<std::string> parts{pins.programs(), pins.new_programs(), pins.old_programs(),
+                                         pins.maps(), pins.links()};
     if (list_directory(pins.links()).empty()) {
         for (const auto &part : parts)
             if (auto removed = remove_tree(part); !removed) return removed;
@@ -86,6 +86,8 @@ Result<Document> State::document() const {
     return document_from_json(*json);
 }
 
-std::uint32_t State::epoch() const { return impl_->maps.epoch(); }
+std::uint32_t State::epoch() const {
+    return impl_->maps.epoch();
+}
 
 } // namespace lk

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Everything of ours that lives in the kernel for one network namespace: programs, maps and links, all pinned, so that they judge on when
-// nothing of ours runs. This room knows how; control/ decides what and when. Nothing here decides about packets.
+// Everything of ours that lives in the kernel for one network namespace: programs, maps and links, all
+// pinned, so that they judge on when nothing of ours runs. This room knows how; control/ decides what and
+// when. Nothing here decides about packets.
 //
-//   BPFFS/leakbpf/                    0700; its flock serialises creation and removal of namespaces' directories
-//   BPFFS/leakbpf/net-COOKIE-vABI/    one network namespace; its flock is Lock (bpffs refuses dots in names)
-//       maps/lk_*   progs/lk_*   links/uplink-IFINDEX   links/clsact-IFINDEX   links/cgroup-HOOK   document-EPOCH   follow/
-//       stale-N/ what was found broken or made by another build; it judges on until remove_others()
+//   BPFFS/leakbpf/                    0700; its flock serialises creation and removal of namespaces'
+//   directories BPFFS/leakbpf/net-COOKIE-vABI/    one network namespace; its flock is Lock (bpffs refuses
+//   dots in names)
+//       maps/lk_*   progs/lk_*   links/uplink-IFINDEX   links/clsact-IFINDEX   links/cgroup-HOOK
+//       document-EPOCH   follow/ stale-N/ what was found broken or made by another build; it judges on until
+//       remove_others()
 // progs/ comes into being by a rename when everything else is there: state without it is half-written.
 #pragma once
 
@@ -31,7 +34,7 @@ namespace lk {
 // Where the state of a network namespace is.
 struct Place {
     std::string bpffs = "/sys/fs/bpf";
-    std::string cgroup_root;         // cgroup2 directory that the socket hooks attach to
+    std::string cgroup_root; // cgroup2 directory that the socket hooks attach to
     std::uint64_t netns_cookie = 0;
     std::string directory() const; // BPFFS/leakbpf/net-COOKIE-vABI
 };
@@ -59,7 +62,8 @@ struct UplinkHook {
     Attachment attachment = Attachment::none;
     std::uint32_t program_id = 0;
     bool ours_alive = false; // still attached, and with our pinned program
-    // Foreign programs that run before ours and can end the chain, as "tcx program 17 «name»" or "clsact pref 1 ...".
+    // Foreign programs that run before ours and can end the chain, as "tcx program 17 «name»" or "clsact pref
+    // 1 ...".
     std::vector<std::string> ahead;
     std::vector<std::string> behind;
 };
@@ -74,49 +78,58 @@ using Counters = std::array<std::array<lk_count, LK_REASONS>, LK_HOOKS>; // summ
 
 class State {
   public:
-    // The existing state, or none. Half-written state (a crash in creation) is reported as none, and open_or_create cleans it.
+    // The existing state, or none. Half-written state (a crash in creation) is reported as none, and
+    // open_or_create cleans it.
     static Result<std::optional<State>> find(const Place &place);
-    // Adopts what is there or loads and pins everything anew. Needs the Lock. State of other ABI versions is left for remove_others().
+    // Adopts what is there or loads and pins everything anew. Needs the Lock. State of other ABI versions is
+    // left for remove_others().
     static Result<State> open_or_create(const Place &place);
-    // Removes state of other versions in the same network namespace, and stale ones of ours, with the follower that works with it; call after ours is attached.
+    // Removes state of other versions in the same network namespace, and stale ones of ours, with the
+    // follower that works with it; call after ours is attached.
     static Result<void> remove_others(const Place &place);
-    // Ends every hook, link, pin and map of the namespace, of any version and however broken: removes programs first from the socket hooks, last from the
-    // uplinks. An error names what is left. Needs no working document. Clsact filters of ours are found by their program's name.
-    // Waits until the kernel has let go of everything, so close every State of the namespace first, and end its follower.
+    // Ends every hook, link, pin and map of the namespace, of any version and however broken: removes
+    // programs first from the socket hooks, last from the uplinks. An error names what is left. Needs no
+    // working document. Clsact filters of ours are found by their program's name. Waits until the kernel has
+    // let go of everything, so close every State of the namespace first, and end its follower.
     static Result<void> remove_all(const Place &place);
 
     State(State &&) noexcept;
     State &operator=(State &&) noexcept;
     ~State(); // closes descriptors; pins stay
 
-    // Writes the rows under ids never used before, the document, the device and host records of the next epoch, then flips the word, then waits a grace
-    // period and removes rows that nothing names any more. Sets whose content did not change keep their ids and are not written again. Returns the new epoch.
-    // On an error before the flip the old policy is in force whole, and what was written is taken back.
+    // Writes the rows under ids never used before, the document, the device and host records of the next
+    // epoch, then flips the word, then waits a grace period and removes rows that nothing names any more.
+    // Sets whose content did not change keep their ids and are not written again. Returns the new epoch. On
+    // an error before the flip the old policy is in force whole, and what was written is taken back.
     Result<std::uint32_t> commit(const MapImage &image, const Document &document);
     Result<Document> document() const; // of the epoch in force
     std::uint32_t epoch() const;
 
-    // Puts our program on the uplink, at the head of its chain; the queue that the device held before is emptied the first time. Idempotent: a living hook is
-    // left as it is, a dead pin (device gone) is replaced. KIND automatic: tcx, else clsact. Returns a notice for people where the queue could not be emptied
-    // (what waits in it leaves unfiltered).
+    // Puts our program on the uplink, at the head of its chain; the queue that the device held before is
+    // emptied the first time. Idempotent: a living hook is left as it is, a dead pin (device gone) is
+    // replaced. KIND automatic: tcx, else clsact. Returns a notice for people where the queue could not be
+    // emptied (what waits in it leaves unfiltered).
     Result<std::optional<std::string>> attach_uplink(int ifindex, HookKind kind);
     Result<void> detach_uplink(int ifindex); // also cleans the pin of a device that is gone
     Result<std::vector<UplinkHook>> uplink_hooks() const;
 
-    // sock_create first, then marks for sockets that already exist, then connect, getpeername, setsockopt. Idempotent.
+    // sock_create first, then marks for sockets that already exist, then connect, getpeername, setsockopt.
+    // Idempotent.
     Result<void> attach_cgroup_hooks();
     Result<std::vector<CgroupHook>> cgroup_hooks() const;
 
     Result<Counters> counters() const;
     struct Untold {
-        std::uint64_t resets = 0, icmp = 0, events = 0; // suppressed by the rate limits; events also lost to a full ring
+        std::uint64_t resets = 0, icmp = 0,
+                      events = 0; // suppressed by the rate limits; events also lost to a full ring
     };
     Result<Untold> untold() const;
 
     // Calls ON_EVENT for each record as it comes, until STOP_FD is readable or ON_EVENT returns false.
     Result<void> watch(int stop_fd, const std::function<bool(const lk_event &)> &on_event) const;
 
-    // The follower of this namespace. claim: at most one process holds it; none if another does. It ends with the descriptor.
+    // The follower of this namespace. claim: at most one process holds it; none if another does. It ends with
+    // the descriptor.
     Result<std::optional<Fd>> claim_follower();
     std::optional<pid_t> follower() const; // a living one
     Result<void> end_follower(); // SIGTERM by pidfd, waits until it is gone; nothing to do without one

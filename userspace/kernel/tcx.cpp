@@ -38,7 +38,9 @@ struct Query {
 };
 static_assert(sizeof(Query) == 64);
 
-long bpf(int command, void *attr, unsigned size) { return syscall(__NR_bpf, command, attr, size); }
+long bpf(int command, void *attr, unsigned size) {
+    return syscall(__NR_bpf, command, attr, size);
+}
 
 } // namespace
 
@@ -62,12 +64,14 @@ std::optional<std::vector<Entry>> chain(int ifindex) {
     attr.link_ids = reinterpret_cast<std::uintptr_t>(links.data());
     attr.count = static_cast<__u32>(programs.size());
     if (bpf(BPF_PROG_QUERY, &attr, sizeof(attr)) < 0) {
-        // EINVAL and E2BIG: the kernel knows no such hook or no such members. ENOENT: nothing was ever attached.
+        // EINVAL and E2BIG: the kernel knows no such hook or no such members. ENOENT: nothing was ever
+        // attached.
         if (errno == EINVAL || errno == E2BIG || errno == ENOENT) return std::vector<Entry>{};
         return std::nullopt;
     }
     std::vector<Entry> entries;
-    for (__u32 i = 0; i < attr.count && i < programs.size(); ++i) entries.push_back({programs[i], links[i]});
+    for (__u32 i = 0; i < attr.count && i < programs.size(); ++i)
+        entries.push_back({programs[i], links[i]});
     return entries;
 }
 

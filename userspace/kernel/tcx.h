@@ -11,9 +11,9 @@
 
 namespace lk::tcx {
 
-constexpr __u32 egress = 47;        // BPF_TCX_EGRESS
-constexpr __u32 before = 1u << 3;   // BPF_F_BEFORE; with no relative: at the head of the chain
-constexpr __u32 link_type = 11;     // BPF_LINK_TYPE_TCX
+constexpr __u32 egress = 47;      // BPF_TCX_EGRESS
+constexpr __u32 before = 1u << 3; // BPF_F_BEFORE; with no relative: at the head of the chain
+constexpr __u32 link_type = 11;   // BPF_LINK_TYPE_TCX
 
 // bpf_link_info of a tcx link.
 struct LinkInfo {
@@ -26,14 +26,16 @@ struct LinkInfo {
 };
 static_assert(sizeof(LinkInfo) == 24);
 
-// A link of PROGRAM_FD at the head of the device's egress chain: its descriptor, or -errno. EINVAL: a kernel without tcx.
+// A link of PROGRAM_FD at the head of the device's egress chain: its descriptor, or -errno. EINVAL: a kernel
+// without tcx.
 int create_link(int program_fd, int ifindex);
 
 struct Entry {
     std::uint32_t program_id = 0;
     std::uint32_t link_id = 0; // 0: attached without a link
 };
-// The device's egress chain in the order in which it runs; empty on a kernel without tcx. None: the chain could not be read.
+// The device's egress chain in the order in which it runs; empty on a kernel without tcx. None: the chain
+// could not be read.
 std::optional<std::vector<Entry>> chain(int ifindex);
 
 } // namespace lk::tcx

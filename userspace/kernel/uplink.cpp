@@ -60,8 +60,9 @@ Result<void> drop_link(const Pins &pins, int ifindex) {
 
 Result<void> drop_filter(const Pins &pins, int ifindex, std::uint32_t program_id) {
     if (path_exists(pins.clsact(ifindex))) {
-        auto detached = detach_clsact(
-            ifindex, [&](const TcObject &filter) { return filter.bpf_id == program_id || is_named_ours(filter); });
+        auto detached = detach_clsact(ifindex, [&](const TcObject &filter) {
+            return filter.bpf_id == program_id || is_named_ours(filter);
+        });
         if (!detached) return detached;
     }
     if (path_exists(pins.clsact_qdisc(ifindex))) {
@@ -74,7 +75,8 @@ Result<void> drop_filter(const Pins &pins, int ifindex, std::uint32_t program_id
 // A link of this program on this device that has no pin: its maker was killed before he could pin it.
 Fd orphaned_link(int ifindex, std::uint32_t program_id) {
     for (const auto &entry : tcx::chain(ifindex).value_or(std::vector<tcx::Entry>{}))
-        if (entry.program_id == program_id && entry.link_id != 0) return Fd{bpf_link_get_fd_by_id(entry.link_id)};
+        if (entry.program_id == program_id && entry.link_id != 0)
+            return Fd{bpf_link_get_fd_by_id(entry.link_id)};
     return Fd{};
 }
 
@@ -94,7 +96,8 @@ Result<bool> attach_tcx(const Pins &pins, int ifindex, const Program &program) {
     if (!link) {
         if (number == EINVAL) return false;
         if (number == ERANGE)
-            return failure(fmt::format("device {} has the most tcx programs that the kernel takes: detach one", ifindex));
+            return failure(fmt::format(
+                "device {} has the most tcx programs that the kernel takes: detach one", ifindex));
         return system_error(fmt::format("cannot attach to device {} by tcx", ifindex), number);
     }
     if (auto pinned = pin_over(link.get(), pins.tcx_link(ifindex)); !pinned) return pinned.error();
@@ -104,7 +107,8 @@ Result<bool> attach_tcx(const Pins &pins, int ifindex, const Program &program) {
 Result<void> attach_by_clsact(const Pins &pins, int ifindex, const Program &program) {
     // The record comes first: a crash after it leaves a hook that is known and dead.
     if (auto pinned = pin_over(program.fd.get(), pins.clsact(ifindex)); !pinned) return pinned;
-    return attach_clsact(ifindex, program.fd.get(), [&] { return make_directory(pins.clsact_qdisc(ifindex)); });
+    return attach_clsact(ifindex, program.fd.get(),
+                         [&] { return make_directory(pins.clsact_qdisc(ifindex)); });
 }
 
 } // namespace
@@ -144,7 +148,8 @@ Result<std::optional<std::string>> State::attach_uplink(int ifindex, HookKind ki
     auto emptied = empty_queue(ifindex);
     if (auto removed = remove_tree(pins.full_queue(ifindex)); !removed) return removed.error();
     // The filter holds for all that is sent from now on, so this is no failure of the attach.
-    if (!emptied) return std::optional{"the queue from before the attach was not emptied: " + emptied.error().message};
+    if (!emptied)
+        return std::optional{"the queue from before the attach was not emptied: " + emptied.error().message};
     return emptied;
 }
 

@@ -44,7 +44,8 @@ Result<void> State::watch(int stop_fd, const std::function<bool(const lk_event &
     auto lock = open_directory(impl_->pins.maps());
     if (lock.error != 0) return system_error("cannot open " + impl_->pins.maps(), lock.error);
     if (::flock(lock.fd.get(), LOCK_EX | LOCK_NB) != 0)
-        return Error{Exit::busy, "another watch of this network namespace is reading the events: only one can"};
+        return Error{Exit::busy,
+                     "another watch of this network namespace is reading the events: only one can"};
     Reader reader;
     const std::unique_ptr<ring_buffer, FreeRing> ring{
         ring_buffer__new(impl_->maps.events.fd(), take_record, &reader, nullptr)};
