@@ -3,8 +3,8 @@
  * Telling a sender that its packet was refused, at once: the packet itself is made into the answer and handed
  * to the device's own ingress, from where it finds the sender as an answer from outside would, local, routed,
  * bridged or translated. TCP gets a reset (RFC 9293 3.10.7.1), UDP a port unreachable (RFC 1122 3.2.2.1,
- * RFC 4443 3.1); everything else, and whatever cannot be done, is dropped in silence. Nothing here decides what
- * is refused, and nothing here can let a packet out: the only ways on are the own ingress and the end.
+ * RFC 4443 3.1); everything else, and whatever cannot be done, is dropped in silence. Nothing here decides
+ * what is refused, and nothing here can let a packet out: the only ways on are the own ingress and the end.
  *
  * A packet may or may not be CHECKSUM_PARTIAL (its checksum left to the device), which no field tells, and
  * which stays so through all of this. Both answers are made to be right either way.
@@ -29,11 +29,12 @@
 
 /* In one window of LK_LIMIT_WINDOW_NS on one CPU. An unreachable costs the sender more than a reset. */
 #define LK_RESETS_PER_WINDOW 1000
-#define LK_ICMP_PER_WINDOW 100
+#define LK_ICMP_PER_WINDOW   100
 
 #define LK_ANSWER_TTL 64
 
-/* How much of the packet is quoted: answers of at most 576 bytes (RFC 1812 4.3.2.3) and 1280 (RFC 4443 2.4 c). */
+/* How much of the packet is quoted: answers of at most 576 bytes (RFC 1812 4.3.2.3) and 1280 (RFC 4443 2.4
+ * c). */
 #define LK_QUOTE4_BYTES (576u - 20u - 8u)
 #define LK_QUOTE6_BYTES (1280u - 40u - 8u)
 
@@ -44,9 +45,9 @@ struct lk_unreachable {
     __sum16 checksum;
     __u32 unused;
 };
-#define LK_UNREACHABLE4 3
+#define LK_UNREACHABLE4      3
 #define LK_UNREACHABLE4_PORT 3
-#define LK_UNREACHABLE6 1
+#define LK_UNREACHABLE6      1
 #define LK_UNREACHABLE6_PORT 4
 
 /* What is known of the packet that is refused; the addresses as in struct lk_pkt. */
@@ -91,7 +92,8 @@ static __always_inline int lk_may_answer(struct __sk_buff *skb, const struct lk_
     if (lk_addr_unspecified(&was->dst) || lk_addr_multicast(&was->dst)) return 0;
     if (was->four) {
         __u32 first = LK_NTOHL(was->src.w[3]) >> 24;
-        if (first == 0 || first == 127 || was->src.w[3] == 0xffffffff || was->dst.w[3] == 0xffffffff) return 0;
+        if (first == 0 || first == 127 || was->src.w[3] == 0xffffffff || was->dst.w[3] == 0xffffffff)
+            return 0;
     }
     if (was->l3_off) {
         __u8 group = 1;
@@ -135,7 +137,8 @@ static __always_inline long lk_swap_macs(struct __sk_buff *skb) {
     return bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0);
 }
 
-/* The answer's headers in front of what is there; then to the own ingress. The fwmark would choose its route. */
+/* The answer's headers in front of what is there; then to the own ingress. The fwmark would choose its route.
+ */
 static __always_inline int lk_send_back(struct __sk_buff *skb, const struct lk_refused *was, __u8 proto,
                                         __u16 payload_bytes, const void *header, __u32 header_bytes) {
     if (was->l3_off && lk_swap_macs(skb)) return TC_ACT_SHOT;
@@ -195,8 +198,9 @@ static __always_inline int lk_refuse_udp(struct __sk_buff *skb, const struct lk_
     if (sum < 0) return TC_ACT_SHOT;
 
     /*
-     * The quote goes back as it came (RFC 1122 3.2.2). In a CHECKSUM_PARTIAL packet the quoted UDP checksum is
-     * the unfinished one, as in the kernel's own answers; who takes the answer finds it marked the same way.
+     * The quote goes back as it came (RFC 1122 3.2.2). In a CHECKSUM_PARTIAL packet the quoted UDP checksum
+     * is the unfinished one, as in the kernel's own answers; who takes the answer finds it marked the same
+     * way.
      */
     struct lk_unreachable icmp = {};
     __u16 payload_bytes = sizeof(icmp) + quote;

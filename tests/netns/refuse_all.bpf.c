@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
-// bpf/refuse.h on its own: a program without a policy that refuses all IP but what the two links and neighbour
-// discovery need, while the test says so.
+// bpf/refuse.h on its own: a program without a policy that refuses all IP but what the two links and
+// neighbour discovery need, while the test says so.
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
@@ -18,7 +18,8 @@ __u64 extended;   // those with IPv6 extension headers
 
 static __always_inline int on_link(const struct lk_addr *addr) {
     if (lk_addr_mapped(addr)) return (addr->w[3] & LK_HTONL(0xffffff00)) == LK_HTONL(0xc6336400);
-    return lk_addr_link_local6(addr) || (addr->w[0] == LK_HTONL(0x20010db8) && addr->w[1] == LK_HTONL(0x00010000));
+    return lk_addr_link_local6(addr) ||
+           (addr->w[0] == LK_HTONL(0x20010db8) && addr->w[1] == LK_HTONL(0x00010000));
 }
 
 static __always_inline int judge(struct __sk_buff *skb, int l3_device) {
@@ -39,9 +40,13 @@ static __always_inline int judge(struct __sk_buff *skb, int l3_device) {
 }
 
 SEC("tc")
-int lk_refuse_l2(struct __sk_buff *skb) { return judge(skb, 0); }
+int lk_refuse_l2(struct __sk_buff *skb) {
+    return judge(skb, 0);
+}
 
 SEC("tc")
-int lk_refuse_l3(struct __sk_buff *skb) { return judge(skb, 1); }
+int lk_refuse_l3(struct __sk_buff *skb) {
+    return judge(skb, 1);
+}
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

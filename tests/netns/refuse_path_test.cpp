@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The ways back: routed, translated, bridged, macvlan, L3 device, VLAN, rp_filter, fwmarks.
+#include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <arpa/inet.h>
 #include <sys/ioctl.h>
 
 #include <linux/ethtool.h>
@@ -49,7 +49,9 @@ void checksum_offload(const Netns &netns, const std::string &device, bool on) {
 
 } // namespace
 
-TEST_F(RefusePath, Routed) { expect_refused(world.box, "203.0.113.7", "2001:db8:f::7"); }
+TEST_F(RefusePath, Routed) {
+    expect_refused(world.box, "203.0.113.7", "2001:db8:f::7");
+}
 
 TEST_F(RefusePath, RoutedWithFinishedChecksums) {
     checksum_offload(world.box, "eth0", false);
@@ -79,13 +81,19 @@ TEST_F(RefusePath, RoutedBackOverADeviceWithoutOffload) {
 
 TEST_F(RefusePath, Translated) {
     world.masquerade(true);
+    Sniffer sniffer(world.host, "eth0");
     expect_refused(world.box, "203.0.113.7", "2001:db8:f::7");
+    EXPECT_EQ(parse(sniffer.next(IPPROTO_TCP).bytes.substr(14)).dst, Ip::of("198.51.100.2"));
     world.masquerade(false);
 }
 
-TEST_F(RefusePath, Bridged) { expect_refused(world.pod, "203.0.113.7", "2001:db8:f::7"); }
+TEST_F(RefusePath, Bridged) {
+    expect_refused(world.pod, "203.0.113.7", "2001:db8:f::7");
+}
 
-TEST_F(RefusePath, Macvlan) { expect_refused(world.mac, "203.0.113.7", "2001:db8:f::7"); }
+TEST_F(RefusePath, Macvlan) {
+    expect_refused(world.mac, "203.0.113.7", "2001:db8:f::7");
+}
 
 TEST_F(RefusePath, Layer3Device) {
     expect_refused(world.host, "203.0.113.200", "2001:db8:f:1::7");
@@ -98,13 +106,12 @@ TEST_F(RefusePath, Layer3DeviceChecksums) {
         connect_from(world.host, address, 443);
         EXPECT_TRUE(parse(sniffer.next(IPPROTO_TCP).bytes).sum_right) << address;
         udp_error(world.host, address, filler(99));
-        EXPECT_TRUE(parse(sniffer.next(address[4] == ':' ? 58 : 1).bytes)
-                        .sum_right)
-            << address;
+        EXPECT_TRUE(parse(sniffer.next(address[4] == ':' ? 58 : 1).bytes).sum_right) << address;
     }
 }
 
-// A tag in the metadata (a VLAN device's packet) is on the answer as well, so that it goes back to that device.
+// A tag in the metadata (a VLAN device's packet) is on the answer as well, so that it goes back to that
+// device.
 TEST_F(RefusePath, HardwareVlanTagIsKept) {
     world.state()->vlan_id = 5;
     Sniffer sniffer(world.host, "eth0");
@@ -129,7 +136,8 @@ TEST_F(RefusePath, VlanTagInTheFrame) {
     auto send_tagged = [&](const Bytes &packet) {
         Bytes frame = ethernet(world.isp.mac("far0"), world.host.mac("eth0"), ETH_P_8021Q,
                                be16(7) + be16(ETH_P_IP) + packet);
-        if (sendto(fd.get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr *>(&to), sizeof(to)) < 0) {
+        if (sendto(fd.get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr *>(&to), sizeof(to)) <
+            0) {
             ASSERT_EQ(errno, ENOBUFS); // a packet socket is told of the drop
         }
     };
@@ -153,30 +161,42 @@ TEST_F(RefusePath, EveryRpFilterWhileTheRouteIsTheUplinks) {
 }
 
 // A socket pinned to the uplink while the route leads into the tunnel: with rp_filter 1 the kernel takes the
-// answer for a forged one, in IPv4, and connect() hangs as it does where packets are dropped. See docs/policy.md.
+// answer for a forged one, in IPv4, and connect() hangs as it does where packets are dropped. See
+// docs/policy.md.
 TEST_F(RefusePath, PinnedSocketAgainstTheRoute) {
-    world.host.ip("route add 203.0.113.64/26 dev tun0\nroute add 203.0.113.64/26 via 198.51.100.1 metric 500");
+    world.host.ip(
+        "route add 203.0.113.64/26 dev tun0\nroute add 203.0.113.64/26 via 198.51.100.1 metric 500");
     for (const char *mode : {"0", "2", "1"}) {
         world.host.sysctl("ipv4/conf/all/rp_filter", mode);
         Fd fd = socket_in(world.host, AF_INET, SOCK_STREAM);
         ASSERT_EQ(setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, "eth0", 5), 0);
-        EXPECT_EQ(connect_with(fd, Ip::of("203.0.113.77"), 443).error, *mode == '1' ? ETIMEDOUT : ECONNREFUSED)
+        EXPECT_EQ(connect_with(fd, Ip::of("203.0.113.77"), 443).error,
+                  *mode == '1' ? ETIMEDOUT : ECONNREFUSED)
             << "rp_filter " << mode;
     }
     world.host.sysctl("ipv4/conf/all/rp_filter", "0");
-    world.host.ip("route del 203.0.113.64/26 dev tun0\nroute del 203.0.113.64/26 via 198.51.100.1 metric 500");
+    world.host.ip(
+        "route del 203.0.113.64/26 dev tun0\nroute del 203.0.113.64/26 via 198.51.100.1 metric 500");
 }
 
 // The sender's mark chooses a route that leads out again; the answer has none.
 TEST_F(RefusePath, AMarkDoesNotMisleadTheAnswer) {
-    world.host.ip("rule add fwmark 9 lookup 99\nroute add default via 198.51.100.1 table 99\n"
-                  "-6 rule add fwmark 9 lookup 99\nroute add default via 2001:db8:1::1 table 99");
+    auto rules = [&](const char *verb) {
+        for (const char *family : {"-4", "-6"})
+            ASSERT_EQ(
+                run({"ip", family, "rule", verb, "fwmark", "9", "lookup", "99"}, {.netns = world.host.fd()})
+                    .status,
+                0);
+    };
+    rules("add");
+    world.host.ip(
+        "route add default via 198.51.100.1 table 99\nroute add default via 2001:db8:1::1 table 99");
     Output nft = run({"nft", "-f", "-"},
                      {.netns = world.host.fd(),
-                      .input = "table inet marks { chain pre { type filter hook prerouting priority mangle; "
-                               "iifname \"in0\" meta mark set 9 } }\n"});
+                      .input = "table inet marks { chain pre { type filter hook prerouting priority mangle;\n"
+                               "iifname \"in0\" meta mark set 9\n}\n}\n"});
     ASSERT_EQ(nft.status, 0) << nft.err;
     expect_refused(world.box, "203.0.113.7", "2001:db8:f::7");
     run({"nft", "delete", "table", "inet", "marks"}, {.netns = world.host.fd()});
-    world.host.ip("rule del fwmark 9 lookup 99\n-6 rule del fwmark 9 lookup 99");
+    rules("del");
 }

@@ -34,8 +34,10 @@ struct RefuseUdp : testing::Test {
         sockaddr_ll to{};
         to.sll_family = AF_PACKET;
         to.sll_ifindex = world.host.ifindex("eth0");
-        to.sll_protocol = htons(static_cast<unsigned char>(frame[12]) * 256 + static_cast<unsigned char>(frame[13]));
-        if (sendto(fd.get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr *>(&to), sizeof(to)) < 0) {
+        to.sll_protocol =
+            htons(static_cast<unsigned char>(frame[12]) * 256 + static_cast<unsigned char>(frame[13]));
+        if (sendto(fd.get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr *>(&to), sizeof(to)) <
+            0) {
             ASSERT_EQ(errno, ENOBUFS); // a packet socket is told of the drop
         }
     }
@@ -45,9 +47,15 @@ struct RefuseUdp : testing::Test {
     }
 };
 
-constexpr std::uint8_t icmp_of(bool v6) { return v6 ? 58 : 1; }
-Ip own(bool v6) { return Ip::of(v6 ? "2001:db8:1::2" : "198.51.100.2"); }
-Ip elsewhere(bool v6) { return Ip::of(v6 ? "2001:db8:f::7" : "203.0.113.7"); }
+constexpr std::uint8_t icmp_of(bool v6) {
+    return v6 ? 58 : 1;
+}
+Ip own(bool v6) {
+    return Ip::of(v6 ? "2001:db8:1::2" : "198.51.100.2");
+}
+Ip elsewhere(bool v6) {
+    return Ip::of(v6 ? "2001:db8:f::7" : "203.0.113.7");
+}
 
 } // namespace
 
@@ -130,7 +138,8 @@ TEST_F(RefuseUdp, SegmentedSendIsRefused) {
     }
 }
 
-// Lengths around every step of the checksum's blocks, odd ones too; finished (frames made here) and not (sockets).
+// Lengths around every step of the checksum's blocks, odd ones too; finished (frames made here) and not
+// (sockets).
 TEST_F(RefuseUdp, QuoteAndChecksumsAreRightForEveryLength) {
     std::vector<std::size_t> lengths;
     for (std::size_t size = 0; size <= 72; size++)
@@ -148,7 +157,8 @@ TEST_F(RefuseUdp, QuoteAndChecksumsAreRightForEveryLength) {
             for (std::size_t i = 0; i < size; i++)
                 data += static_cast<char>(i * 37 + size);
             for (bool finished : {true, false}) {
-                Bytes packet = ip(own(v6), elsewhere(v6), IPPROTO_UDP, udp(own(v6), elsewhere(v6), 5555, 4433, data));
+                Bytes packet =
+                    ip(own(v6), elsewhere(v6), IPPROTO_UDP, udp(own(v6), elsewhere(v6), 5555, 4433, data));
                 Sniffer::Frame frame;
                 // The limit may hold this one back.
                 ASSERT_TRUE(eventually([&] {
@@ -178,7 +188,8 @@ TEST_F(RefuseUdp, QuoteAndChecksumsAreRightForEveryLength) {
 
 TEST_F(RefuseUdp, PaddingBehindThePacketIsNotQuoted) {
     Sniffer sniffer(world.host, "eth0");
-    Bytes packet = ip(own(false), elsewhere(false), IPPROTO_UDP, udp(own(false), elsewhere(false), 5555, 4433, "abc"));
+    Bytes packet =
+        ip(own(false), elsewhere(false), IPPROTO_UDP, udp(own(false), elsewhere(false), 5555, 4433, "abc"));
     send_ip(packet + filler(18));
     Parsed answer = parse(sniffer.next(IPPROTO_ICMP).bytes.substr(14));
     EXPECT_EQ(answer.payload.substr(8), packet);
@@ -190,10 +201,12 @@ TEST_F(RefuseUdp, AFirstFragmentIsAnsweredATailIsNot) {
         Bytes datagram = udp(own(v6), elsewhere(v6), 5555, 4433, filler(800));
         Bytes first, tail;
         if (v6) {
-            first = ip(own(v6), elsewhere(v6), 44, fragment_header(17, 0, true, 77) + datagram.substr(0, 400));
+            first =
+                ip(own(v6), elsewhere(v6), 44, fragment_header(17, 0, true, 77) + datagram.substr(0, 400));
             tail = ip(own(v6), elsewhere(v6), 44, fragment_header(17, 50, false, 77) + datagram.substr(400));
         } else {
-            first = ip(own(v6), elsewhere(v6), 17, datagram.substr(0, 400), {.fragment = 0x2000, .options = {}});
+            first =
+                ip(own(v6), elsewhere(v6), 17, datagram.substr(0, 400), {.fragment = 0x2000, .options = {}});
             tail = ip(own(v6), elsewhere(v6), 17, datagram.substr(400), {.fragment = 50, .options = {}});
         }
         send_ip(tail);
@@ -230,14 +243,16 @@ TEST_F(RefuseUdp, SilenceForMulticastBroadcastAndNobody) {
     EXPECT_TRUE(sniffer.next(IPPROTO_ICMP, 200).bytes.empty());
     EXPECT_EQ(world.limit(LK_LIMIT_ICMP).suppressed, told.suppressed);
     // The same by TCP.
-    Bytes syn = ip(own(false), elsewhere(false), IPPROTO_TCP, tcp(own(false), elsewhere(false), 5555, 443, SYN));
+    Bytes syn =
+        ip(own(false), elsewhere(false), IPPROTO_TCP, tcp(own(false), elsewhere(false), 5555, 443, SYN));
     send_frame(ethernet(all, world.host.mac("eth0"), ETH_P_IP, syn));
     EXPECT_TRUE(sniffer.next(IPPROTO_TCP, 200).bytes.empty());
 }
 
 // Last: it fills windows of the limit.
 TEST_F(RefuseUdp, ZFloodIsAnsweredOnlySoOften) {
-    Fd fd = socket_in(world.host, AF_INET, SOCK_DGRAM), raw = socket_in(world.host, AF_INET, SOCK_RAW, IPPROTO_ICMP);
+    Fd fd = socket_in(world.host, AF_INET, SOCK_DGRAM),
+       raw = socket_in(world.host, AF_INET, SOCK_RAW, IPPROTO_ICMP);
     int buffer = 8 << 20;
     setsockopt(raw.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
     SockAddr to(Ip::of("203.0.113.7"), 4433);

@@ -44,7 +44,8 @@ Fd make_tun(const Netns &netns, const std::string &name) {
 
 void attach(const Netns &netns, const std::string &device, const bpf_program *program) {
     netns.inside([&] {
-        DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = netns.ifindex(device), .attach_point = BPF_TC_EGRESS);
+        DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = netns.ifindex(device),
+                            .attach_point = BPF_TC_EGRESS);
         DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = bpf_program__fd(program));
         must(bpf_tc_hook_create(&hook) == 0, "clsact on " + device);
         must(bpf_tc_attach(&hook, &options) == 0, "filter on " + device);
@@ -61,8 +62,8 @@ bool is_refused(const Bytes &frame) {
 
 RefuseWorld::RefuseWorld() {
     auto pair = [&](const Netns &a, const std::string &in_a, const Netns &b, const std::string &in_b) {
-        a.ip(fmt::format("link add {} type veth peer name {} netns {}\nlink set {} up", in_a, in_b,
-                         b.name(), in_a));
+        a.ip(fmt::format("link add {} type veth peer name {} netns {}\nlink set {} up", in_a, in_b, b.name(),
+                         in_a));
         b.ip(fmt::format("link set {} up", in_b));
     };
     pair(host, "eth0", isp, "far0");
@@ -102,7 +103,9 @@ RefuseWorld::RefuseWorld() {
     state()->refusing = 1;
 }
 
-RefuseWorld::~RefuseWorld() { lk_refuse_all__destroy(bpf); }
+RefuseWorld::~RefuseWorld() {
+    lk_refuse_all__destroy(bpf);
+}
 
 RefuseWorld &RefuseWorld::get() {
     static RefuseWorld world;
@@ -112,8 +115,8 @@ RefuseWorld &RefuseWorld::get() {
 void RefuseWorld::masquerade(bool on) {
     std::string rules = "table inet nat\ndelete table inet nat\n";
     if (on)
-        rules += "table inet nat { chain post { type nat hook postrouting priority srcnat; oifname \"eth0\" "
-                 "masquerade } }\n";
+        rules += "table inet nat { chain post { type nat hook postrouting priority srcnat;\n"
+                 "oifname \"eth0\" masquerade\n}\n}\n";
     Output output = run({"nft", "-f", "-"}, {.netns = host.fd(), .input = rules});
     must(output.status == 0, output.err);
 }
@@ -124,8 +127,8 @@ unsigned RefuseWorld::leaked() {
     for (;;) {
         sockaddr_ll from{};
         socklen_t length = sizeof(from);
-        ssize_t got = recvfrom(far_.get(), buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr *>(&from),
-                               &length);
+        ssize_t got = recvfrom(far_.get(), buffer.data(), buffer.size(), 0,
+                               reinterpret_cast<sockaddr *>(&from), &length);
         if (got < 0) break;
         if (from.sll_pkttype == PACKET_OUTGOING || from.sll_ifindex == 1) continue;
         if (is_refused(Bytes(buffer.data(), static_cast<std::size_t>(got)))) found++;
@@ -162,7 +165,8 @@ Sniffer::Frame Sniffer::next(std::uint8_t protocol, int timeout_ms) {
     static std::vector<char> buffer(1 << 17);
     auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     for (;;) {
-        auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
         pollfd waiting{socket_.get(), POLLIN, 0};
         if (left.count() < 0 || poll(&waiting, 1, static_cast<int>(left.count())) <= 0) return {};
         sockaddr_ll from{};
@@ -214,7 +218,8 @@ Parsed parse(const Bytes &ip_packet) {
     memcpy(p.dst.byte.data(), ip_packet.data() + at + width, width);
     if (length < header || length > ip_packet.size()) return p;
     p.payload = ip_packet.substr(header, length - header);
-    Bytes pseudo = p.src.bytes() + p.dst.bytes() + be32(static_cast<std::uint32_t>(p.payload.size())) + be32(p.protocol);
+    Bytes pseudo =
+        p.src.bytes() + p.dst.bytes() + be32(static_cast<std::uint32_t>(p.payload.size())) + be32(p.protocol);
     p.sum_right = checksum((p.protocol == IPPROTO_ICMP ? Bytes() : pseudo) + p.payload) == 0;
     return p;
 }

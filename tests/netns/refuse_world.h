@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// A guarded host between a container and the outside, with bpf/refuse.h alone on its uplinks (refuse_all.bpf.c):
+// A guarded host between a container and the outside, with bpf/refuse.h alone on its uplinks
+// (refuse_all.bpf.c):
 //
 //     box ---- in0 host eth0 ---- far0 isp          box is routed, or translated (masquerade)
 //     pod ---- port0 br0 (host) eth1 ---- far1 isp  pod is bridged
 //     mac: a macvlan on eth0        tun0 (host): an L3 uplink, to 203.0.113.128/25 and 2001:db8:f:1::/64
 //
-// 198.51.100.0/24 and 2001:db8:1::/64 are the link and pass; 203.0.113.0/24 and 2001:db8:f::/64 are elsewhere,
-// answered by isp, and refused while `refusing` is set. Needs a Sandbox around it.
+// 198.51.100.0/24 and 2001:db8:1::/64 are the link and pass; 203.0.113.0/24 and 2001:db8:f::/64 are
+// elsewhere, answered by isp, and refused while `refusing` is set. Needs a Sandbox around it.
 #pragma once
 
 #include <memory>
@@ -51,7 +52,7 @@ class Sniffer {
   public:
     Sniffer(const Netns &netns, const std::string &device);
     struct Frame {
-        Bytes bytes;            // from the link header on
+        Bytes bytes; // from the link header on
         bool outgoing = false;
         bool unfinished = false; // its checksum is left to the device (CHECKSUM_PARTIAL)
         unsigned vlan = 0;       // tag in the metadata
