@@ -138,14 +138,15 @@ TEST(StateUplinkQueue, OneWithClassesIsLeftAndTold) {
     const auto tc = [&](const std::string &arguments) {
         return run({"sh", "-c", "tc " + arguments}, {.netns = world.host().fd()});
     };
-    if (tc("qdisc add dev up0 root handle 7: prio").status != 0) GTEST_SKIP() << "no prio qdisc";
+    ASSERT_EQ(tc("qdisc add dev up0 root handle 7: htb default 1").status, 0);
+    ASSERT_EQ(tc("class add dev up0 parent 7: classid 7:1 htb rate 1mbit").status, 0);
     const auto before = tc("qdisc show dev up0").out;
     world.inside([&] {
         const auto lock = must(Lock::take(world.place(), 5s));
         auto state = must(State::open_or_create(world.place()));
         const auto notice = must(state.attach_uplink(world.uplink(), HookKind::automatic));
         ASSERT_TRUE(notice);
-        EXPECT_NE(notice->find("prio"), std::string::npos) << *notice;
+        EXPECT_NE(notice->find("htb"), std::string::npos) << *notice;
         EXPECT_FALSE(must(state.attach_uplink(world.uplink(), HookKind::automatic))) << "told once";
     });
     EXPECT_EQ(tc("qdisc show dev up0").out, before);
