@@ -77,6 +77,11 @@ DeviceEvent put_link(std::vector<Device> &devices, Device link) {
 
 DeviceEvent remove_link(std::vector<Device> &devices, int ifindex) {
     if (std::erase_if(devices, [&](const Device &each) { return each.ifindex == ifindex; }) == 0) return {};
+    for (Device &above : devices) {
+        if (above.lower != ifindex) continue;
+        above.lower = 0; // had the carrier been deleted, this one would go too: it moved to another namespace
+        above.lower_elsewhere = true;
+    }
     return {.changed = true, .routes_may_go = true, .disappeared = ifindex};
 }
 
@@ -86,7 +91,7 @@ Result<void> dump_consistently(NetlinkSocket &socket, int type, const void *body
                                const NetlinkSocket::OnMessage &on_message) {
     for (int i = 0; i < most_tries; ++i) {
         clear();
-        auto consistent = socket.dump(type, body, body_bytes, on_message);
+        auto consistent = socket.ask(type, NLM_F_DUMP, body, body_bytes, on_message);
         if (!consistent) return consistent.error();
         if (*consistent) return {};
     }
@@ -117,6 +122,23 @@ Result<std::vector<Device>> read_devices(NetlinkSocket &socket) {
         [&](const nlmsghdr &message) { apply_device_event(devices, message); });
     if (!read) return read.error();
     return devices;
+}
+
+Result<bool> find_returned_carriers(NetlinkSocket &socket, std::vector<Device> &devices) {
+    std::vector<int> away;
+    for (const Device &device : devices)
+        if (device.lower_elsewhere) away.push_back(device.ifindex);
+    bool changed = false;
+    for (const int ifindex : away) {
+        LinkRequest request;
+        request.header.ifi_index = ifindex;
+        auto answered =
+            socket.ask(RTM_GETLINK, NLM_F_ACK, &request, sizeof request, [&](const nlmsghdr &message) {
+                changed |= apply_device_event(devices, message).changed;
+            });
+        if (!answered) return answered.error();
+    }
+    return changed;
 }
 
 DeviceEvent apply_device_event(std::vector<Device> &devices, const nlmsghdr &message) {

@@ -12,6 +12,10 @@ namespace lk {
 // kernel says that its answer was inconsistent.
 Result<std::vector<Device>> read_devices(NetlinkSocket &socket);
 
+// Asks again for those that are stacked on a device of another namespace: when it comes to this one, the
+// kernel tells nothing of them. True if any has changed.
+Result<bool> find_returned_carriers(NetlinkSocket &socket, std::vector<Device> &devices);
+
 // What a link or address event did to DEVICES.
 struct DeviceEvent {
     bool changed = false;       // anything

@@ -56,6 +56,7 @@ struct Monitor::Impl {
     std::set<int> rerouted{}; // devices whose entries in the book are not in the topology yet
     RouteMessage route{};     // reused
     bool changed = false;
+    bool appeared = false;     // a device did
     bool devices_lost = false; // events of devices were
     bool look_for_wireless = false, ask_wireless = false;
     bool routes_stale = false; // the book may hold what is gone
@@ -131,6 +132,13 @@ Result<void> Monitor::Impl::take_device_events() {
         if (*received == NetlinkSocket::Received::nothing) break;
         if (*received == NetlinkSocket::Received::lost) devices_lost = true;
     }
+    if (std::exchange(appeared, false) && !devices_lost) {
+        auto found = find_returned_carriers(requests, topology.devices);
+        if (found)
+            changed |= *found;
+        else
+            devices_lost = true; // one is gone again
+    }
     return devices_lost ? reread_devices() : Result<void>{};
 }
 
@@ -139,7 +147,10 @@ void Monitor::Impl::take_device_event(const nlmsghdr &message) {
     changed |= event.changed;
     routes_stale |= event.routes_may_go;
     if (event.disappeared) book.forget(event.disappeared);
-    if (event.appeared) rerouted.insert(event.appeared);
+    if (event.appeared) {
+        rerouted.insert(event.appeared);
+        appeared = true;
+    }
     for (const int ifindex : {event.appeared, event.switched}) {
         const Device *device = ifindex ? topology.find(ifindex) : nullptr;
         if (!device || !device->kind.empty() || device->loopback) continue; // Wi-Fi devices have no kind

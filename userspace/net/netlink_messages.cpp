@@ -109,9 +109,9 @@ std::optional<Device> read_link(const nlmsghdr &message) {
         device.kind = text(info[IFLA_INFO_KIND]);
         if (device.kind == "tun") device.arphrd = tun_type(info[IFLA_INFO_DATA], device.arphrd);
     }
+    if (!is_stacked_kind(device.kind)) return device; // a veth's IFLA_LINK is its peer
     device.lower_elsewhere = found[IFLA_LINK_NETNSID] != nullptr;
-    if (!device.lower_elsewhere && is_stacked_kind(device.kind))
-        device.lower = static_cast<int>(number(found[IFLA_LINK]).value_or(0));
+    if (!device.lower_elsewhere) device.lower = static_cast<int>(number(found[IFLA_LINK]).value_or(0));
     return device;
 }
 

@@ -76,9 +76,9 @@ Result<NetlinkSocket::Received> NetlinkSocket::receive(const OnMessage &on_messa
     return Received::some;
 }
 
-Result<bool> NetlinkSocket::dump(int type, const void *body, std::size_t body_bytes,
-                                 const OnMessage &on_message) {
-    if (auto sent = send(type, NLM_F_DUMP, body, body_bytes); !sent) return sent.error();
+Result<bool> NetlinkSocket::ask(int type, int flags, const void *body, std::size_t body_bytes,
+                                const OnMessage &on_message) {
+    if (auto sent = send(type, flags, body, body_bytes); !sent) return sent.error();
     bool done = false, consistent = true;
     int error = 0;
     const auto take = [&](const nlmsghdr &message) {

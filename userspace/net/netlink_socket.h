@@ -37,9 +37,11 @@ class NetlinkSocket {
     // At most one datagram. Does not wait.
     Result<Received> receive(const OnMessage &on_message);
 
-    // Sends a dump request and calls ON_MESSAGE for what comes, waiting for it. False: the kernel says that
-    // the answer is inconsistent (NLM_F_DUMP_INTR), ask again. Nothing else may be under way on this socket.
-    Result<bool> dump(int type, const void *body, std::size_t body_bytes, const OnMessage &on_message);
+    // Sends a request (FLAGS: NLM_F_DUMP or NLM_F_ACK) and calls ON_MESSAGE for what comes, waiting for it.
+    // False: the kernel says that the answer is inconsistent (NLM_F_DUMP_INTR), ask again. Nothing else may
+    // be under way on this socket.
+    Result<bool> ask(int type, int flags, const void *body, std::size_t body_bytes,
+                     const OnMessage &on_message);
 
   private:
     struct Free {

@@ -32,7 +32,7 @@ struct Device {
     bool access_point = false; // an nl80211 interface of type AP or AP_VLAN
     int master = 0;            // ifindex of the bridge, bond, vrf or team it is a port of; 0: none
     int lower = 0;             // ifindex of the device it is stacked on, in this network namespace; 0: none
-    bool lower_elsewhere = false; // its IFLA_LINK is in another network namespace (a veth peer, a macvlan)
+    bool lower_elsewhere = false;         // it is stacked on a device of another network namespace
     std::vector<DeviceAddress> addresses; // sorted
     std::vector<Address> next_hops;       // of routes of any table over this device, sorted, unique
     bool default_route = false; // of either family, in any table (throw, blackhole and the like aside)

@@ -32,7 +32,7 @@ Result<bool> Wireless::look_again() {
     // All families are listed: asking for one by name would make the kernel load its module.
     std::array<nlattr *, CTRL_ATTR_MAX + 1> found{};
     const genlmsghdr every{.cmd = CTRL_CMD_GETFAMILY, .version = 1, .reserved = 0};
-    auto listed = requests_.dump(GENL_ID_CTRL, &every, sizeof every, [&](const nlmsghdr &message) {
+    auto listed = requests_.ask(GENL_ID_CTRL, NLM_F_DUMP, &every, sizeof every, [&](const nlmsghdr &message) {
         genlmsg_parse(const_cast<nlmsghdr *>(&message), 0, found.data(), CTRL_ATTR_MAX, nullptr);
         const bool ours = found[CTRL_ATTR_FAMILY_NAME] && found[CTRL_ATTR_FAMILY_ID] &&
                           nla_strcmp(found[CTRL_ATTR_FAMILY_NAME], NL80211_GENL_NAME) == 0;
@@ -63,7 +63,7 @@ Result<std::set<int>> Wireless::access_points() {
     const genlmsghdr every{.cmd = NL80211_CMD_GET_INTERFACE, .version = 0, .reserved = 0};
     for (int i = 0; present() && i < most_tries; ++i) {
         found.clear();
-        auto listed = requests_.dump(family_, &every, sizeof every, [&](const nlmsghdr &message) {
+        auto listed = requests_.ask(family_, NLM_F_DUMP, &every, sizeof every, [&](const nlmsghdr &message) {
             std::array<nlattr *, NL80211_ATTR_MAX + 1> attributes{};
             genlmsg_parse(const_cast<nlmsghdr *>(&message), 0, attributes.data(), NL80211_ATTR_MAX, nullptr);
             if (!attributes[NL80211_ATTR_IFINDEX] || !attributes[NL80211_ATTR_IFTYPE]) return;

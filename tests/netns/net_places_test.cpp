@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// Namespaces, cgroups and bpffs as the sandbox has them.
+#include <sys/stat.h>
+
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "harness/netns.h"
+#include "harness/sandbox.h"
+#include "net/netns.h"
+
+namespace lk {
+namespace {
+
+using harness::Netns;
+using harness::Sandbox;
+using testing::HasSubstr;
+
+std::uint64_t cookie_of(const std::string &name_or_path) {
+    std::uint64_t cookie = 0;
+    std::thread([&] { // the namespace is this thread's
+        const auto entered = enter_netns(name_or_path);
+        ASSERT_TRUE(entered) << entered.error().message;
+        const auto found = netns_cookie();
+        ASSERT_TRUE(found) << found.error().message;
+        cookie = *found;
+    })
+        .join();
+    return cookie;
+}
+
+TEST(Places, NetworkNamespacesByNameAndPath) {
+    Netns one("lk-one"), two("lk-two");
+    EXPECT_NE(cookie_of("lk-one"), 0u);
+    EXPECT_EQ(cookie_of("lk-one"), cookie_of(one.path()));
+    EXPECT_NE(cookie_of("lk-one"), cookie_of("lk-two"));
+    EXPECT_EQ(netns_cookie().value(), netns_cookie().value());
+}
+
+TEST(Places, WhatIsNoNetworkNamespace) {
+    const auto before = netns_cookie().value();
+    for (const std::string &name :
+         std::vector<std::string>{"", ".", "..", "lk-none", "/proc/self/ns/mnt", "/etc/passwd", "/"}) {
+        const auto entered = enter_netns(name);
+        ASSERT_FALSE(entered) << name;
+        EXPECT_EQ(entered.error().exit, Exit::bad_input) << name;
+        EXPECT_THAT(entered.error().message, HasSubstr("\"" + name + "\""));
+    }
+    EXPECT_EQ(netns_cookie().value(), before);
+}
+
+TEST(Places, TheRootOfACgroupNamespaceIsNotTheHosts) {
+    const auto found = cgroup_root("");
+    ASSERT_FALSE(found) << *found;
+    EXPECT_EQ(found.error().exit, Exit::unsupported);
+    EXPECT_THAT(found.error().message, HasSubstr("--cgroup-root"));
+}
+
+TEST(Places, ACgroupRootThatIsGiven) {
+    const std::string root = Sandbox::current().cgroup_root();
+    EXPECT_EQ(cgroup_root(root).value(), root);
+    EXPECT_EQ(cgroup_root(root + "/.").value(), root);
+    for (const std::string &bad : std::vector<std::string>{std::string("/etc"), std::string("/etc/passwd"),
+                                                           std::string("/nowhere"), root + "/cgroup.procs"}) {
+        const auto found = cgroup_root(bad);
+        ASSERT_FALSE(found) << bad;
+        EXPECT_EQ(found.error().exit, Exit::bad_input) << bad;
+        EXPECT_THAT(found.error().message, HasSubstr("\"" + bad + "\""));
+    }
+}
+
+TEST(Places, Cgroups) {
+    const std::string root = Sandbox::current().cgroup_root();
+    for (const char *below : {"/a", "/a/b", "/ab"})
+        mkdir((root + below).c_str(), 0755);
+    // The sandbox's root is one below the machine's, which is out of sight.
+    const CgroupId a = cgroup_id(root, root + "/a").value(), b = cgroup_id(root, "a/b").value();
+    EXPECT_EQ(a.level, 2u);
+    EXPECT_EQ(b.level, 3u);
+    struct stat info {};
+    ASSERT_EQ(stat((root + "/a").c_str(), &info), 0);
+    EXPECT_EQ(a.id, info.st_ino);
+    EXPECT_EQ(cgroup_id(root + "/a", "b").value().level, 3u);
+    EXPECT_EQ(cgroup_id(root, "a/../a").value().id, a.id);
+
+    for (const auto &[from, path] :
+         std::vector<std::pair<std::string, std::string>>{{root, root},
+                                                          {root, "."},
+                                                          {root, ""},
+                                                          {root, "/"},
+                                                          {root, ".."},
+                                                          {root, "nowhere"},
+                                                          {root, "a/cgroup.procs"},
+                                                          {root, "/etc"},
+                                                          {root + "/a", root + "/ab"},
+                                                          {root + "/a", "../ab"}}) {
+        const auto found = cgroup_id(from, path);
+        ASSERT_FALSE(found) << from << " " << path;
+        EXPECT_EQ(found.error().exit, Exit::bad_input) << path;
+        EXPECT_THAT(found.error().message, HasSubstr("below")) << path;
+    }
+    for (const char *below : {"/a/b", "/a", "/ab"})
+        rmdir((root + below).c_str());
+}
+
+TEST(Places, Bpffs) {
+    const std::string bpffs = Sandbox::current().bpffs();
+    EXPECT_TRUE(check_bpffs(bpffs));
+    mkdir((bpffs + "/lk").c_str(), 0700);
+    EXPECT_TRUE(check_bpffs(bpffs + "/lk"));
+    for (const std::string &bad : std::vector<std::string>{"/run", "/nowhere", "/etc/passwd"}) {
+        const auto checked = check_bpffs(bad);
+        ASSERT_FALSE(checked) << bad;
+        EXPECT_EQ(checked.error().exit, Exit::unsupported);
+        EXPECT_THAT(checked.error().message, HasSubstr("mount -t bpf")) << bad;
+        EXPECT_THAT(checked.error().message, HasSubstr("\"" + bad + "\""));
+    }
+}
+
+} // namespace
+} // namespace lk
