@@ -110,6 +110,49 @@ Helper::Helper(const Identity &identity, const std::function<void(const std::fun
                                  std::string(buffer, static_cast<std::size_t>(got > 0 ? got : 0)));
 }
 
+Puppet::Puppet(const Identity &identity, const std::function<void(const std::function<void()> &)> &body) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) throw std::runtime_error("socketpair");
+    Fd mine(ends[0]), theirs(ends[1]);
+    fflush(nullptr);
+    pid_t pid = fork();
+    if (pid < 0) throw std::runtime_error("fork");
+    if (pid == 0) {
+        mine.reset();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        char go;
+        try {
+            enter(identity);
+            body([&] {
+                if (write(theirs.get(), "+", 1) != 1 || read(theirs.get(), &go, 1) != 1) _exit(0);
+            });
+            dprintf(theirs.get(), "+");
+        } catch (const std::exception &error) {
+            dprintf(theirs.get(), "-%s", error.what());
+        }
+        _exit(0);
+    }
+    process_ = Background(pid);
+    channel_ = std::move(mine);
+    theirs.reset();
+    std::string trouble = awaits();
+    if (!trouble.empty()) throw std::runtime_error("puppet: " + trouble);
+}
+
+std::string Puppet::awaits() {
+    pollfd fd{channel_.get(), POLLIN, 0};
+    char buffer[512];
+    if (poll(&fd, 1, 5000) != 1) return "no step was finished in time";
+    ssize_t got = read(channel_.get(), buffer, sizeof(buffer));
+    if (got < 1) return "it died";
+    return buffer[0] == '+' ? "" : std::string(buffer + 1, static_cast<std::size_t>(got - 1));
+}
+
+std::string Puppet::step() {
+    if (write(channel_.get(), "n", 1) != 1) return "it is gone";
+    return awaits();
+}
+
 void send_fd(int channel, int fd) {
     char byte = 'f';
     iovec data{&byte, 1};

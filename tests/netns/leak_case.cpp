@@ -53,6 +53,12 @@ void Matrix::add(Vector vector) {
                 cases_.push_back({&kept, static_cast<int>(cases_.size()), family, who, tunnel});
 }
 
+void Matrix::add_special(const std::string &group, const std::string &name, const std::function<void(int)> &body,
+                         Expect expect, const std::vector<int> &families) {
+    for (int family : families)
+        specials_.push_back({group, fmt::format("{}.v{}", name, family), expect, [body, family] { body(family); }});
+}
+
 Env::Env(const Case &case_, World &world_) : which(case_), world(world_), family(case_.family) {
     bool forwarded = which.who == Who::nated || which.who == Who::routed;
     seat = forwarded ? world.container_seat(which.who == Who::nated) : world.host_seat();
@@ -60,6 +66,7 @@ Env::Env(const Case &case_, World &world_) : which(case_), world(world_), family
     port = which.vector->port ? which.vector->port : static_cast<std::uint16_t>(first_port + which.number);
     dst = public_host(family, which.number, true);
     tunneled = public_host(family, which.number, false);
+    since = world.capture().position();
     mark.bytes(token);
     if (!which.vector->marked_address) return;
     for (const Ip &ip : {dst, tunneled}) {

@@ -26,7 +26,7 @@ struct Vector {
     std::string group, name;
     // Sends, in the test's own process; usually env.sender(BODY). Returns what went wrong, for the proof's
     // message.
-    std::function<std::string(Env &)> run;
+    std::function<std::string(Env &)> run = {};
     std::vector<int> families = {4, 6};
     std::vector<Who> who = {Who::user, Who::root, Who::nated};
     std::vector<bool> tunnel = {false, true};
@@ -60,6 +60,7 @@ class Env {
     Bytes token;        // 16 bytes, in the payload of whatever is sent
     std::uint16_t port; // destination port
     Mark mark;
+    std::size_t since; // frames before this position do not count; run() may move it
 
     Ip dst; // a public host, of this case alone (IPv4: with the port); leaves by the uplink in any state of
             // the tunnel
@@ -89,15 +90,32 @@ Bytes receive(int fd, int limit_ms = 1500); // throws when nothing comes
 // Frames out of DEVICE of the calling namespace by a packet socket.
 void inject(const std::string &device, const std::vector<Bytes> &frames);
 
+// A case that makes worlds of its own: before and after attach, devices that come and go. BODY proves visibility first itself.
+struct Special {
+    std::string group, name;
+    Expect expect = Expect::stays;
+    std::function<void()> body;
+};
+
 class Matrix {
   public:
     void add(Vector vector);
+    // NAME gets ".v4" and ".v6"; BODY gets the family.
+    void add_special(const std::string &group, const std::string &name, const std::function<void(int family)> &body,
+                     Expect expect = Expect::stays, const std::vector<int> &families = {4, 6});
     const std::deque<Case> &cases() const { return cases_; }
+    const std::deque<Special> &specials() const { return specials_; }
 
   private:
     std::deque<Vector> vectors_;
     std::deque<Case> cases_;
+    std::deque<Special> specials_;
 };
+
+// What attach is told in the worlds of the matrix.
+std::vector<std::string> attach_args(Setting setting);
+// --plain: no world is guarded, and special cases end after their proof.
+extern bool plain_only;
 
 // Wraps a body that runs in the sender's process.
 std::function<std::string(Env &)> by_sender(std::function<void(const Env &)> body);
@@ -106,8 +124,10 @@ void add_socket_cases(Matrix &matrix);
 void add_socket_life_cases(Matrix &matrix);
 void add_frame_cases(Matrix &matrix);
 void add_protocol_cases(Matrix &matrix);
+void add_kernel_cases(Matrix &matrix);
 void add_routing_cases(Matrix &matrix);
 void add_forwarding_cases(Matrix &matrix);
+void add_device_cases(Matrix &matrix);
 void add_dns_cases(Matrix &matrix);
 void add_pass_cases(Matrix &matrix);
 void add_pass_link_cases(Matrix &matrix);

@@ -13,9 +13,25 @@
 
 using namespace lk::harness;
 
+bool lk::harness::plain_only = false;
+
+std::vector<std::string> lk::harness::attach_args(Setting setting) {
+    std::vector<std::string> args = {"eth0"};
+    if (setting == Setting::strict) {
+        args.insert(args.end(),
+                    {"--strict", "--gw", port_gateway4.str() + ":1194/udp", "--gw", gateway4.str(), "--gw",
+                     "[" + port_gateway6.str() + "]:1194/udp", "--gw", gateway6.str()});
+    } else {
+        auto gateways = gateway_args();
+        args.insert(args.end(), gateways.begin(), gateways.end());
+    }
+    args.insert(args.end(),
+                {"--dns", resolver4.str(), "--dns", resolver6.str(), "--vpn-user", std::to_string(vpn_uid)});
+    return args;
+}
+
 namespace {
 
-bool plain_only = false;
 Matrix matrix;
 
 // The worlds of one setting and one state of the tunnel, made at first use.
@@ -36,21 +52,6 @@ struct Worlds {
     std::vector<Sent> sent;
 } worlds;
 
-std::vector<std::string> attach_args(Setting setting) {
-    std::vector<std::string> args = {"eth0"};
-    if (setting == Setting::strict) {
-        args.insert(args.end(),
-                    {"--strict", "--gw", port_gateway4.str() + ":1194/udp", "--gw", gateway4.str(), "--gw",
-                     "[" + port_gateway6.str() + "]:1194/udp", "--gw", gateway6.str()});
-    } else {
-        auto gateways = gateway_args();
-        args.insert(args.end(), gateways.begin(), gateways.end());
-    }
-    args.insert(args.end(),
-                {"--dns", resolver4.str(), "--dns", resolver6.str(), "--vpn-user", std::to_string(vpn_uid)});
-    return args;
-}
-
 World &world(const Case &which, bool guarded) {
     Pair &pair = worlds.pairs[{which.vector->setting, which.tunnel}];
     std::unique_ptr<World> &found = guarded ? pair.guarded : pair.plain;
@@ -68,9 +69,8 @@ void run_plain(const Case &which) {
     if (!which.vector->unsendable.empty()) return;
     World &bare = world(which, false);
     Env env(which, bare);
-    std::size_t since = bare.capture().position();
     std::string trouble = which.vector->run(env);
-    EXPECT_TRUE(bare.capture().awaits(env.mark, since)) << "not visible without the filter: " << trouble;
+    EXPECT_TRUE(bare.capture().awaits(env.mark, env.since)) << "not visible without the filter: " << trouble;
     if (which.vector->answered) {
         EXPECT_EQ(trouble, "") << "without the filter";
     }
@@ -79,19 +79,18 @@ void run_plain(const Case &which) {
 void run_guarded(const Case &which) {
     World &guarded = world(which, true);
     Env env(which, guarded);
-    std::size_t since = guarded.capture().position();
     std::string trouble = which.vector->run(env);
     if (which.vector->expect == Expect::leaves) {
-        EXPECT_TRUE(guarded.capture().awaits(env.mark, since)) << "blocked: " << trouble;
+        EXPECT_TRUE(guarded.capture().awaits(env.mark, env.since)) << "blocked: " << trouble;
         if (which.vector->answered) {
             EXPECT_EQ(trouble, "") << "with the filter";
         }
         return;
     }
     guarded.capture().settle();
-    EXPECT_EQ(guarded.capture().count(env.mark, since), 0u) << "leaked";
+    EXPECT_EQ(guarded.capture().count(env.mark, env.since), 0u) << "leaked";
     if (!which.vector->port)
-        worlds.sent.push_back({&which, env.mark, since, which.tunnel, which.vector->setting});
+        worlds.sent.push_back({&which, env.mark, env.since, which.tunnel, which.vector->setting});
 }
 
 class MatrixTest : public testing::Test {
@@ -104,6 +103,15 @@ class MatrixTest : public testing::Test {
 
   private:
     const Case &which_;
+};
+
+class SpecialTest : public testing::Test {
+  public:
+    explicit SpecialTest(const Special &which) : which_(which) {}
+    void TestBody() override { which_.body(); }
+
+  private:
+    const Special &which_;
 };
 
 // At the end: nothing of any case has come late (a retransmission, a queue), then the worlds go.
@@ -130,14 +138,25 @@ void list() {
     }
     long leaks = std::count_if(matrix.cases().begin(), matrix.cases().end(),
                                [](const Case &which) { return which.vector->expect == Expect::stays; });
-    fmt::print("{} leak cases, {} pass cases\n", leaks, static_cast<long>(matrix.cases().size()) - leaks);
+    for (const Special &which : matrix.specials()) {
+        bool stays = which.expect == Expect::stays;
+        fmt::print("{:<12} {:<64} {:<7} visible\n", which.group, which.name, stays ? "stays" : "leaves");
+        leaks += stays ? 1 : 0;
+    }
+    std::size_t all = matrix.cases().size() + matrix.specials().size();
+    fmt::print("{} leak cases, {} pass cases\n", leaks, static_cast<long>(all) - leaks);
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
     add_socket_cases(matrix);
+    add_kernel_cases(matrix);
     add_frame_cases(matrix);
+    add_protocol_cases(matrix);
+    add_routing_cases(matrix);
+    add_forwarding_cases(matrix);
+    add_dns_cases(matrix);
     for (int index = 1; index < argc; index++) {
         if (strcmp(argv[index], "--list") == 0) return list(), 0;
         if (strcmp(argv[index], "--plain") == 0) plain_only = true;
@@ -145,6 +164,9 @@ int main(int argc, char **argv) {
     for (const Case &which : matrix.cases())
         testing::RegisterTest(which.vector->group.c_str(), which.name().c_str(), nullptr, nullptr, __FILE__,
                               __LINE__, [&which]() -> testing::Test * { return new MatrixTest(which); });
+    for (const Special &which : matrix.specials())
+        testing::RegisterTest(which.group.c_str(), which.name.c_str(), nullptr, nullptr, __FILE__, __LINE__,
+                              [&which]() -> testing::Test * { return new SpecialTest(which); });
     testing::AddGlobalTestEnvironment(new Closing);
     return run_tests(argc, argv);
 }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// Foreign programs on the uplink: who runs before ours is told.
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+
+#include "kernel/rtnl.h"
+#include "kernel/tcx.h"
+#include "netns/state_world.h"
+
+using namespace lk;
+using namespace lk::harness;
+
+namespace {
+
+// A program that answers VERDICT to everything.
+Fd foreign_program(int verdict) {
+    const bpf_insn code[] = {
+        {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, verdict},
+        {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+    };
+    Fd fd{bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "foreign", "GPL", code, 2, nullptr)};
+    if (!fd) throw std::runtime_error("the foreign program does not load");
+    return fd;
+}
+
+UplinkHook only_hook(const State &state) {
+    const auto hooks = must(state.uplink_hooks());
+    if (hooks.size() != 1) throw std::runtime_error("not one hook");
+    return hooks[0];
+}
+
+} // namespace
+
+TEST(StateChain, OursGoesBeforeAForeignTcxProgram) {
+    StateWorld world{"behind"};
+    const auto program = foreign_program(0); // TCX_PASS: ends the chain
+    Fd link;
+    world.inside([&] { link.reset(tcx::create_link(program.get(), world.uplink())); });
+    ASSERT_TRUE(link);
+    auto state = attached_state(world, gateway_text);
+    world.inside([&] {
+        const auto hook = only_hook(state);
+        EXPECT_TRUE(hook.ahead.empty());
+        ASSERT_EQ(hook.behind.size(), 1u);
+        EXPECT_NE(hook.behind[0].find("\"foreign\""), std::string::npos) << hook.behind[0];
+    });
+    EXPECT_FALSE(world.passes(other_text));
+    EXPECT_TRUE(world.passes(gateway_text));
+    remove_all_closing(world, std::move(state));
+}
+
+TEST(StateChain, AForeignTcxProgramAheadIsTold) {
+    StateWorld world{"ahead"};
+    auto state = attached_state(world, gateway_text);
+    const auto program = foreign_program(0);
+    Fd link;
+    world.inside([&] { link.reset(tcx::create_link(program.get(), world.uplink())); });
+    ASSERT_TRUE(link);
+    ASSERT_TRUE(world.passes(other_text)) << "this is why it has to be told";
+    world.inside([&] {
+        auto hook = only_hook(state);
+        EXPECT_TRUE(hook.ours_alive);
+        EXPECT_TRUE(hook.behind.empty());
+        ASSERT_EQ(hook.ahead.size(), 1u);
+        EXPECT_NE(hook.ahead[0].find("tcx program"), std::string::npos) << hook.ahead[0];
+        EXPECT_NE(hook.ahead[0].find("\"foreign\""), std::string::npos) << hook.ahead[0];
+        EXPECT_FALSE(must(state.attach_uplink(world.uplink(), HookKind::automatic)));
+        link.reset();
+        EXPECT_TRUE(eventually([&] { return only_hook(state).ahead.empty(); }));
+    });
+    EXPECT_FALSE(world.passes(other_text));
+    remove_all_closing(world, std::move(state));
+}
+
+TEST(StateChain, WithClsactEveryTcxProgramAndEveryLowerFilterIsAhead) {
+    StateWorld world{"mixed"};
+    const auto tc = [&](const std::string &arguments) {
+        const auto output = run({"sh", "-c", "tc " + arguments}, {.netns = world.host().fd()});
+        EXPECT_EQ(output.status, 0) << output.err;
+    };
+    // Priority 1 is taken by another kind of filter, so ours can only come after it.
+    tc("qdisc add dev up0 clsact");
+    tc("filter add dev up0 egress pref 1 protocol ip u32 match ip dst 192.0.2.1 action pass");
+    auto state = attached_state(world, gateway_text, HookKind::clsact);
+    const auto program = foreign_program(-1);
+    Fd link;
+    world.inside([&] {
+        link.reset(tcx::create_link(program.get(), world.uplink()));
+        tc("filter add dev up0 egress pref 9 protocol ip u32 match ip dst 192.0.2.2 action pass");
+        const auto hook = only_hook(state);
+        EXPECT_TRUE(hook.ours_alive);
+        EXPECT_EQ(hook.attachment, Attachment::clsact);
+        ASSERT_GE(hook.ahead.size(), 2u);
+        EXPECT_NE(hook.ahead[0].find("tcx program"), std::string::npos);
+        EXPECT_NE(hook.ahead[1].find("clsact pref 1 u32"), std::string::npos) << hook.ahead[1];
+        ASSERT_FALSE(hook.behind.empty());
+        EXPECT_NE(hook.behind[0].find("clsact pref 9 u32"), std::string::npos) << hook.behind[0];
+    });
+    EXPECT_FALSE(world.passes(other_text));
+    tc("qdisc del dev up0 clsact");
+    EXPECT_FALSE(only_hook(state).ours_alive);
+    world.inside([&] { must(state.attach_uplink(world.uplink(), HookKind::clsact)); });
+    EXPECT_TRUE(only_hook(state).ours_alive);
+    remove_all_closing(world, std::move(state));
+}
+
+TEST(StateChain, AForeignClsactStaysWhenOursGoes) {
+    StateWorld world{"shared"};
+    const auto tc = [&](const std::string &arguments) {
+        return run({"sh", "-c", "tc " + arguments}, {.netns = world.host().fd()}).out;
+    };
+    tc("qdisc add dev up0 clsact");
+    { const auto state = attached_state(world, gateway_text, HookKind::clsact); }
+    remove_all(world);
+    EXPECT_NE(tc("qdisc show dev up0").find("clsact"), std::string::npos) << "it was there before us";
+    EXPECT_EQ(tc("filter show dev up0 egress").find("lk_egress"), std::string::npos);
+}
