@@ -80,13 +80,13 @@ TEST(StateChain, WithClsactEveryTcxProgramAndEveryLowerFilterIsAhead) {
     };
     // Priority 1 is taken by another kind of filter, so ours can only come after it.
     tc("qdisc add dev up0 clsact");
-    tc("filter add dev up0 egress pref 1 protocol ip u32 match ip dst 192.0.2.1 action pass");
+    tc("filter add dev up0 egress pref 1 protocol ip u32 match ip dst 192.0.2.1 flowid 1:1");
     auto state = attached_state(world, gateway_text, HookKind::clsact);
     const auto program = foreign_program(-1);
     Fd link;
     world.inside([&] {
         link.reset(tcx::create_link(program.get(), world.uplink()));
-        tc("filter add dev up0 egress pref 9 protocol ip u32 match ip dst 192.0.2.2 action pass");
+        tc("filter add dev up0 egress pref 9 protocol ip u32 match ip dst 192.0.2.2 flowid 1:1");
         const auto hook = only_hook(state);
         EXPECT_TRUE(hook.ours_alive);
         EXPECT_EQ(hook.attachment, Attachment::clsact);
@@ -98,9 +98,12 @@ TEST(StateChain, WithClsactEveryTcxProgramAndEveryLowerFilterIsAhead) {
     });
     EXPECT_FALSE(world.passes(other_text));
     tc("qdisc del dev up0 clsact");
-    EXPECT_FALSE(only_hook(state).ours_alive);
-    world.inside([&] { must(state.attach_uplink(world.uplink(), HookKind::clsact)); });
-    EXPECT_TRUE(only_hook(state).ours_alive);
+    world.inside([&] {
+        EXPECT_FALSE(only_hook(state).ours_alive);
+        must(state.attach_uplink(world.uplink(), HookKind::clsact));
+        EXPECT_TRUE(only_hook(state).ours_alive);
+    });
+    EXPECT_FALSE(world.passes(other_text));
     remove_all_closing(world, std::move(state));
 }
 

@@ -95,7 +95,7 @@ TEST_P(StateUplink, AttachAndDetach200TimesLeavesNothing) {
                 seen.merge(pinned_objects(links));
                 must(state.detach_uplink(world.uplink()));
             });
-        EXPECT_TRUE(must(state.uplink_hooks()).empty());
+        world.inside([&] { EXPECT_TRUE(must(state.uplink_hooks()).empty()); });
         // Six socket hooks stay; a tcx link is another one each time.
         const auto now = pinned_objects(links);
         EXPECT_EQ(now.size(), 6u);
@@ -187,6 +187,8 @@ TEST(StateUplinkKind, ChangesWithoutAGap) {
     StateWorld world{"kind"};
     auto state = attached_state(world, gateway_text, HookKind::clsact);
     const auto kind = [&] { return must(state.uplink_hooks()).at(0).attachment; };
+    EXPECT_FALSE(state.uplink_hooks()) << "in another namespace the same ifindex is another device";
+    EXPECT_FALSE(State::remove_all(world.place()));
     world.inside([&] {
         ASSERT_EQ(kind(), Attachment::clsact);
         must(state.attach_uplink(world.uplink(), HookKind::automatic));

@@ -51,6 +51,7 @@ void end_hooks(Removal &removal, const std::vector<std::string> &directories, bo
 } // namespace
 
 Result<void> State::remove_others(const Place &place) {
+    if (auto here = check_namespace(place.netns_cookie); !here) return here.error();
     const Pins ours{place.directory()};
     auto others = ours.stale();
     Removal removal;
@@ -74,6 +75,7 @@ Result<void> State::remove_others(const Place &place) {
 }
 
 Result<void> State::remove_all(const Place &place) {
+    if (auto here = check_namespace(place.netns_cookie); !here) return here.error();
     // Nobody makes a directory for this namespace while its directories are being removed.
     const auto root = root_of(place);
     const auto outer = open_directory(root);

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "kernel/tcx.h"
+#include "net/netns.h"
 
 namespace lk {
 
@@ -17,6 +18,14 @@ Error system_error(const std::string &what, int error) {
     const bool forbidden = error == EPERM || error == EACCES;
     return {forbidden ? Exit::permission : Exit::failure,
             fmt::format("{}: {}", what, std::generic_category().message(error))};
+}
+
+Result<void> check_namespace(std::uint64_t cookie) {
+    auto here = netns_cookie();
+    if (!here) return here.error();
+    if (*here == cookie) return {};
+    return failure(fmt::format("this is the network namespace with cookie {}, expected {}: enter it first",
+                               *here, cookie));
 }
 
 const char *to_string(BpfKind kind) {

@@ -15,6 +15,10 @@ namespace lk {
 // WHAT: «text of ERROR». EPERM and EACCES become Exit::permission.
 Error system_error(const std::string &what, int error);
 
+// An error unless the calling thread is in the network namespace with this cookie: an ifindex means another
+// device in every namespace.
+Result<void> check_namespace(std::uint64_t netns_cookie);
+
 enum class BpfKind { program, map, link };
 const char *to_string(BpfKind kind);
 

@@ -114,6 +114,7 @@ Result<void> attach_by_clsact(const Pins &pins, int ifindex, const Program &prog
 } // namespace
 
 Result<std::optional<std::string>> State::attach_uplink(int ifindex, HookKind kind) {
+    if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here.error();
     const auto &pins = impl_->pins;
     const auto &program = impl_->program(uplink_program);
     auto link = living_link(pins, ifindex);
@@ -154,12 +155,14 @@ Result<std::optional<std::string>> State::attach_uplink(int ifindex, HookKind ki
 }
 
 Result<void> State::detach_uplink(int ifindex) {
+    if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here.error();
     if (auto dropped = drop_link(impl_->pins, ifindex); !dropped) return dropped;
     if (auto removed = remove_tree(impl_->pins.full_queue(ifindex)); !removed) return removed;
     return drop_filter(impl_->pins, ifindex, impl_->program(uplink_program).id);
 }
 
 Result<std::vector<UplinkHook>> State::uplink_hooks() const {
+    if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here.error();
     const auto &pins = impl_->pins;
     const auto id = impl_->program(uplink_program).id;
     std::vector<UplinkHook> hooks;
