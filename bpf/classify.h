@@ -96,7 +96,7 @@ static __always_inline void lk_classify_ip(const struct lk_dev *dev, const struc
     struct lk_addr inner = {};
     int embedded = p->family == 6 && lk_embedded4(&p->dst, &inner);
     if (embedded && f->covered) f->covered &= lk_opaque(dev, lk_covers(policy, &inner, p->proto, p->dport));
-    if (f->covered && !(policy->flags & LK_POLICY_STRICT)) return; /* row 5 */
+    if (f->own_source && f->covered && !(policy->flags & LK_POLICY_STRICT)) return; /* row 5; row 3 is left */
 
     f->dst_net = lk_opaque(dev, lk_net_flags(dev, &p->dst));
     f->lan = f->dst_net & LK_NET_LAN;
