@@ -85,6 +85,12 @@ void duplicate_address_detection(Table &t) {
         w.policy.lan.push_back(*Prefix::parse("2001:db8:6::/64"));
     }));
     no("unicast", neighbour(ns, "::", "fd00:1::20", "fd00:1::20"));
+    // A gateway prefix that takes in multicast: the source is judged by row 8 all the same, then row 5 comes
+    // first.
+    static const World wide =
+        with([](World &w) { w.policy.gateways.push_back(*Gateway::parse("fe00::/7")); });
+    t.add("dad.in-gateway-prefix", "5", LK_GATEWAY, neighbour(ns, "::", group, "2001:db8:1::10")).in(wide);
+    no("in-gateway-prefix-elsewhere", neighbour(ns, "::", group, "2001:db8:5::1")).in(wide);
     no("all-nodes", neighbour(ns, "::", "ff02::1", "fd00:1::20"));
     no("hop-254", neighbour(ns, "::", group, "fd00:1::20").hops(254));
     no("first", neighbour(ns, "::", group, "fd00:1::20").first(1));

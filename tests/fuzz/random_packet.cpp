@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "fuzz/random_packet.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 namespace lk::fuzz {
@@ -22,7 +24,7 @@ const Frame &PacketStream::next() {
     }
     build();
     if (random_.chance(25)) mutate();
-    if (random_.below(400) == 0) {
+    if (random_.below(800) == 0) {
         cut_ = frame_;
         cut_to_ = cut_.size();
     }
@@ -113,7 +115,31 @@ void PacketStream::other_link_frame() {
     frame_.resize(frame_.size() + random_.below(64));
 }
 
+PacketStream::Wish PacketStream::any_wish(bool v6) {
+    static const std::vector<Wish> wishes4{{udp, "255.255.255.255", 68, 67, 0, 64, true},
+                                           {udp, "255.255.255.255", 68, 67, 0, 64, false},
+                                           {udp, nullptr, 68, 67, 0, 64, false},
+                                           {igmp, "224.0.0.22", 0, 0, 0x22, 1, false},
+                                           {igmp, "224.0.0.22", 0, 0, 0x22, 1, true},
+                                           {udp, "224.0.0.251", 5353, 5353, 0, 255, false},
+                                           {udp, "239.255.255.250", 4000, 1900, 0, 1, false},
+                                           {udp, "224.0.0.252", 4000, 5355, 0, 1, false}};
+    static const std::vector<Wish> wishes6{
+        {udp, "ff02::1:2", 546, 547, 0, 1, false},         {udp, "fe80::1", 546, 547, 0, 64, false},
+        {icmp6, "ff02::2", 0, 0, 133, 255, false},         {icmp6, "ff02::2", 0, 0, 133, 255, true},
+        {icmp6, "ff02::1:ff00:10", 0, 0, 135, 255, false}, {icmp6, "ff02::1:ff00:10", 0, 0, 135, 255, false},
+        {icmp6, "ff02::1:ff00:10", 0, 0, 135, 255, true},  {icmp6, nullptr, 0, 0, 135, 255, false},
+        {icmp6, nullptr, 0, 0, 136, 255, false},           {icmp6, "ff02::1", 0, 0, 136, 255, false},
+        {icmp6, "ff02::16", 0, 0, 143, 1, false},          {icmp6, "ff02::16", 0, 0, 131, 1, true},
+        {icmp6, "ff05::2", 0, 0, 132, 1, false},           {udp, "ff02::fb", 5353, 5353, 0, 255, false},
+        {udp, "ff02::c", 4000, 1900, 0, 1, false},         {udp, "ff05::c", 4000, 1900, 0, 1, false},
+        {udp, "ff02::1:3", 4000, 5355, 0, 1, false}};
+    if (!random_.chance(22)) return {};
+    return v6 ? random_.any(wishes6) : random_.any(wishes4);
+}
+
 std::uint8_t PacketStream::any_protocol(bool v6) {
+    if (granted()) return wish_.protocol;
     const std::size_t n = random_.below(100);
     if (n < 45) return udp;
     if (n < 62) return tcp;
@@ -123,6 +149,11 @@ std::uint8_t PacketStream::any_protocol(bool v6) {
 }
 
 void PacketStream::ports(bool v6) {
+    if (granted() && wish_.port) {
+        put16(wish_.source_port);
+        put16(wish_.port);
+        return;
+    }
     static constexpr unsigned pairs[][2] = {{68, 67}, {546, 547}, {5353, 5353}, {1900, 1900}, {5355, 5355}};
     if (random_.chance(25)) {
         const auto &pair = pairs[random_.chance(50) ? (v6 ? 1 : 0) : random_.below(5)];
@@ -151,8 +182,10 @@ void PacketStream::upper(bool v6, std::uint8_t protocol) {
         put16(0xffff);
         put32(0);
     } else if (protocol == icmp6) {
-        frame_.push_back(random_.pick<std::uint8_t>(
-            {128, 130, 131, 132, 133, 134, 135, 135, 135, 136, 136, 137, 143, 144}));
+        frame_.push_back(granted() && wish_.type
+                             ? wish_.type
+                             : random_.pick<std::uint8_t>(
+                                   {128, 130, 131, 132, 133, 134, 135, 135, 135, 136, 136, 137, 143, 144}));
         frame_.resize(from + 8);
         const auto &target = random_.any(around_.v6);
         frame_.insert(frame_.end(), target.begin(), target.end());
@@ -169,11 +202,16 @@ void PacketStream::upper(bool v6, std::uint8_t protocol) {
 void PacketStream::ipv4() {
     link_header(0x0800);
     const std::size_t at = ip_at_ = frame_.size();
+    wish_ = any_wish(false);
     const std::uint8_t protocol = any_protocol(false);
     std::array<std::uint8_t, 4> source = random_.chance(80)   ? random_.any(around_.own4)
                                          : random_.chance(50) ? std::array<std::uint8_t, 4>{}
                                                               : random_.any(around_.v4);
     std::array<std::uint8_t, 4> destination = random_.any(around_.v4);
+    if (granted()) {
+        if (wish_.from_any) source = {};
+        if (wish_.destination) inet_pton(AF_INET, wish_.destination, destination.data());
+    }
     if (random_.chance(5)) destination[random_.below(4)] = random_.byte();
     std::uint8_t in_header = protocol;
     std::uint32_t id = static_cast<std::uint32_t>(random_.below(4));
@@ -197,7 +235,7 @@ void PacketStream::ipv4() {
     put16(0);
     put16(id);
     put16(fragment);
-    frame_.push_back(random_.pick<std::uint8_t>({64, 1, 1, 255, 2}));
+    frame_.push_back(granted() ? wish_.hop_limit : random_.pick<std::uint8_t>({64, 1, 1, 255, 2}));
     frame_.push_back(in_header);
     put16(0);
     put(source);
@@ -219,11 +257,16 @@ void PacketStream::ipv4() {
 void PacketStream::ipv6() {
     link_header(0x86dd);
     const std::size_t at = ip_at_ = frame_.size();
+    wish_ = any_wish(true);
     const std::uint8_t protocol = any_protocol(true);
     std::array<std::uint8_t, 16> source = random_.chance(80)   ? random_.any(around_.own6)
                                           : random_.chance(50) ? std::array<std::uint8_t, 16>{}
                                                                : random_.any(around_.v6);
     std::array<std::uint8_t, 16> destination = random_.any(around_.v6);
+    if (granted()) {
+        if (wish_.from_any) source = {};
+        if (wish_.destination) inet_pton(AF_INET6, wish_.destination, destination.data());
+    }
     if (random_.chance(5)) destination[random_.below(16)] = random_.byte();
     const bool fragmented = random_.chance(18);
     unsigned fragment = 0;
@@ -244,7 +287,7 @@ void PacketStream::ipv6() {
     put32(0);
     put(source);
     put(destination);
-    frame_[at + 7] = random_.pick<std::uint8_t>({255, 255, 1, 64, 254});
+    frame_[at + 7] = granted() ? wish_.hop_limit : random_.pick<std::uint8_t>({255, 255, 1, 64, 254});
 
     // The chain, each header's "next" filled in by the one behind it.
     std::size_t next_at = at + 6;

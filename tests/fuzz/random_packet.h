@@ -24,6 +24,7 @@ class PacketStream {
     void ipv4();
     void ipv6();
     void upper(bool v6, std::uint8_t protocol);
+    bool granted() { return wish_.protocol != 0 && random_.chance(93); }
     void ports(bool v6);
     std::uint8_t any_protocol(bool v6);
     void mutate();
@@ -34,6 +35,17 @@ class PacketStream {
         frame_.insert(frame_.end(), bytes.begin(), bytes.end());
     }
     void set16(std::size_t at, unsigned value);
+
+    // What makes a packet one of the link's own (row 8, 11): now and then all of it, more often most of it.
+    struct Wish {
+        std::uint8_t protocol = 0; // 0: no wish
+        const char *destination = nullptr;
+        unsigned source_port = 0, port = 0;
+        std::uint8_t type = 0, hop_limit = 0;
+        bool from_any = false;
+    };
+    Wish any_wish(bool v6);
+    Wish wish_;
 
     struct Tail { // what a tail of an earlier first fragment must repeat
         bool v6;
