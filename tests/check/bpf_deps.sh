@@ -24,13 +24,14 @@ cmake -S "$copy" -B "$copy/build" -G Ninja >"$copy/log" 2>&1 || {
     die "configuring the copy failed"
 }
 ninja -C "$copy/build" --quiet
-ninja -C "$copy/build" -n | grep -q 'no work to do' || die "the copy is not up to date right after it was built"
+plan() { ninja -C "$copy/build" -n; }
+grep -q 'no work to do' <<<"$(plan)" || die "the copy is not up to date right after it was built"
 
 cd "$copy"
 for header in bpf/*.h include/leakbpf/*.h; do
     sleep 0.02 # a later time stamp than that of the objects, on file systems that count in jiffies
     touch "$header"
-    if ninja -C build -n | grep -q 'BPF '; then
+    if grep -q 'BPF ' <<<"$(plan)"; then
         ninja -C build --quiet
     else
         fail "$header: touching it rebuilds no BPF object (or nothing includes it)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Every header compiles on its own: C++ ones by g++, those of bpf/ by clang for the bpf target, abi.h by both.
-# classify.h and what builds on it want the map lookups defined by whoever includes them: in the kernel, lookup.h and fragment.h.
+# gateway.h, classify.h and what builds on them want the map lookups defined by whoever includes them: in the kernel, lookup.h and fragment.h.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +14,7 @@ export arch_include
 # One header per call, so that xargs can run two at a time.
 compile_alone() {
     local header=$1 first=()
-    case "$header" in bpf/classify.h | bpf/verdict.h) first=(-include bpf/lookup.h -include bpf/fragment.h) ;; esac
+    case "$header" in bpf/gateway.h | bpf/classify.h | bpf/verdict.h) first=(-include bpf/lookup.h -include bpf/fragment.h) ;; esac
     case "$header" in
     bpf/*)
         # shellcheck disable=SC2086 # a list of options

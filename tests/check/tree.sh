@@ -16,11 +16,13 @@ check_length() {
     done < <(tracked ':!*.md' ':!docs' ':!LICENSES')
 }
 
+# What is compiled for the kernel has its licence; headers that both sides of a test read may have either.
 check_spdx() {
-    local file wanted
+    local file wanted kernel='SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)'
     while read -r file; do
         case "$file" in
-        bpf/*.c | bpf/*.h | include/*) wanted='SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)' ;;
+        *.bpf.c | bpf/*.h | include/*) wanted=$kernel ;;
+        tests/*.h) head -n 3 "$file" | grep -qF "$kernel" && continue ;;&
         *) wanted='SPDX-License-Identifier: MIT' ;;
         esac
         head -n 3 "$file" | grep -qF "$wanted" || fail "$file: the first lines do not say «$wanted»"

@@ -27,10 +27,10 @@ diff "$work/before" "$work/after" || fail "the machine changed (< before, > afte
 # Ctrl-C in the middle leaves nothing either.
 "$build/tests/demo/lk_demo" >"$work/interrupted" 2>&1 &
 pid=$!
-sandbox_is_there() { find /sys/fs/cgroup -maxdepth 2 -name "lk-demo-$pid" 2>/dev/null | grep -q .; }
-for _ in $(seq 100); do
+sandbox_is_there() { [ -n "$(find /sys/fs/cgroup -maxdepth 2 -name "lk-demo-$pid" 2>/dev/null)" ]; }
+for _ in $(seq 250); do
     ! sandbox_is_there || break
-    read -rt 0.05 <> <(:) || true
+    sleep 0.02
 done
 sandbox_is_there || fail "no sandbox of the demo was seen"
 kill -INT "$pid"
