@@ -8,6 +8,7 @@
 
 #include "control/control.h"
 #include "control/follower_process.h"
+#include "control/leftovers.h"
 #include "control/reconcile.h"
 #include "control/root_sockets.h"
 #include "control/scopes.h"
@@ -20,46 +21,41 @@ namespace {
 
 constexpr std::chrono::seconds lock_limit{10};
 
-// What is in force now. A document that cannot be read is none, but its uplinks stay guarded.
+// What is in force now. A state that cannot be read has no document, but its uplinks stay guarded.
 struct Before {
-    bool exists = false;
-    Document document;
-    std::optional<std::string> unreadable;
-    std::vector<std::string> hooked; // with UNREADABLE: where our hooks are
+    bool exists = false;                   // a state that can be used
+    Document document;                     // empty if none or unreadable
+    std::optional<std::string> unreadable; // why
+    std::vector<std::string> hooked;       // where hooks are that DOCUMENT does not account for
 };
 
 Result<Before> read_before(const Site &site, const Topology &topology) {
     Before before;
     Result<std::optional<State>> found = State::find(site.place);
     if (!found) return found.error();
-    if (!*found) return before;
-    State &state = **found;
-    before.exists = true;
-    if (state.epoch() == 0) return before;
-    Result<Document> document = state.document();
-    if (document) {
-        before.document = *std::move(document);
-        return before;
+    before.exists = found->has_value();
+    if (before.exists && (*found)->epoch() != 0) {
+        Result<Document> document = (*found)->document();
+        if (document)
+            before.document = *std::move(document);
+        else
+            before.unreadable = document.error().message;
     }
-    before.unreadable = document.error().message;
-    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
-    if (!hooks) return hooks.error();
-    for (const UplinkHook &hook : *hooks)
-        if (const Device *device = topology.find(hook.ifindex); device && hook.ours_alive)
-            before.hooked.push_back(device->name);
+    const bool own_too = !before.exists || before.unreadable;
+    for (const int ifindex : leftover_hooks(site.place, own_too))
+        if (const Device *device = topology.find(ifindex)) before.hooked.push_back(device->name);
+    if (!before.hooked.empty() && !before.unreadable)
+        before.unreadable = "it is of another version or was only half made";
     return before;
 }
 
 Result<Plan> plan_over(const Before &before, AttachRequest request, const Topology &topology) {
-    if (!before.unreadable) return plan_attach(request, before.document, topology);
-    for (const std::string &name : before.hooked)
-        if (std::ranges::find(request.interfaces, name) == request.interfaces.end())
-            request.interfaces.push_back(name);
-    Result<Plan> plan = plan_attach(request, {}, topology);
-    if (plan)
-        plan->built.notices.push_back(fmt::format(
-            "the policy in force could not be read ({}): it was replaced on every uplink that was guarded",
-            *before.unreadable));
+    request.also = before.hooked;
+    Result<Plan> plan = plan_attach(request, before.document, topology);
+    if (plan && before.unreadable && !before.hooked.empty())
+        plan->built.notices.push_back(
+            fmt::format("a policy that was in force could not be read ({}): the new one took its place on {}",
+                        *before.unreadable, listed(before.hooked)));
     return plan;
 }
 
@@ -133,14 +129,16 @@ struct Done {
     Topology topology;
 };
 
-Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monitor &monitor) {
+// FRESH: there was nothing of ours before, so that a failure may take everything back.
+Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monitor &monitor, bool fresh) {
     const Result<Lock> lock = Lock::take(site.place, lock_limit);
     if (!lock) return lock.error();
     if (const Result<bool> current = monitor.handle(); !current) return current.error();
     const Result<Before> before = read_before(site, monitor.topology());
     if (!before) return before.error();
+    fresh = fresh && !before->exists;
     const auto take_back = [&](Error error) {
-        if (before->exists) return error;
+        if (!fresh) return error;
         if (Result<void> removed = State::remove_all(site.place); !removed)
             error.message += "; and taking back what was made failed: " + removed.error().message;
         return error;
@@ -154,11 +152,11 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
         Result<State> state = State::open_or_create(site.place);
         if (!state) {
             error = state.error();
-            nothing_guarded = !before->exists;
+            nothing_guarded = fresh;
         } else if (Result<std::uint32_t> epoch = state->commit(plan->built.image, plan->document); !epoch) {
             error = epoch.error();
-            error.message += before->exists ? "; the policy in force is the old one" : "";
-            nothing_guarded = !before->exists;
+            error.message += fresh ? "" : "; what was in force before still is";
+            nothing_guarded = fresh;
         } else {
             Built built = plan->built;
             Result<void> hooked = put_hooks(*state, *plan, monitor, built);
@@ -172,7 +170,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
             const std::string told = in_force(*state, monitor.topology());
             error.message += "; " + told;
             const auto hooks = state->uplink_hooks();
-            nothing_guarded = !before->exists && hooks &&
+            nothing_guarded = fresh && hooks &&
                               std::ranges::none_of(*hooks, [](const UplinkHook &h) { return h.ours_alive; });
         }
     }
@@ -193,7 +191,8 @@ Result<AttachAnswer> attach(const Site &site, const AttachRequest &asked) {
     if (const Result<Plan> plan = plan_over(*before, request, monitor->topology()); !plan)
         return plan.error();
 
-    Result<Done> done = attach_locked(site, request, *monitor);
+    const bool fresh = !any_state(site.place); // asked before the lock makes a directory
+    Result<Done> done = attach_locked(site, request, *monitor, fresh);
     if (!done) return done.error();
     AttachAnswer answer = std::move(done->answer);
     for (std::string &notice : root_sockets(request.policy))

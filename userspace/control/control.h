@@ -25,6 +25,7 @@ Result<Site> find_site(const std::string &bpffs, const std::string &cgroup_root,
 
 struct AttachRequest {
     std::vector<std::string> interfaces; // empty: every non-tunnel device that holds a default route
+    std::vector<std::string> also;       // guarded today by a state that cannot be read, so in any case
     bool only = false;
     bool follow = true;
     Policy policy;

@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/text.h"
 #include "control/control.h"
 #include "control/detach.h"
+#include "control/leftovers.h"
 #include "control/reconcile.h"
 #include "control/scopes.h"
 
@@ -57,17 +57,6 @@ Result<bool> detach_some(const Site &site, const std::vector<std::string> &names
 }
 
 } // namespace
-
-bool any_state(const Place &place) {
-    const std::filesystem::path own = place.directory();
-    const std::string name = own.filename();
-    const std::string of_namespace = name.substr(0, name.rfind("-v") + 2);
-    std::error_code error;
-    for (std::filesystem::directory_iterator entry(own.parent_path(), error), end; !error && entry != end;
-         entry.increment(error))
-        if (entry->path().filename().string().starts_with(of_namespace)) return true;
-    return false;
-}
 
 Result<Document> plan_detach(const std::vector<std::string> &names, const Document &current,
                              const Topology &topology) {

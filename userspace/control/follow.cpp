@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "control/control.h"
 #include "control/reconcile.h"
+#include "image/build_scopes.h"
 #include "net/monitor.h"
 
 namespace lk {
@@ -95,6 +96,7 @@ class Follower {
             document_ = *std::move(document);
             built_.reset();
         }
+        guard_new();
         const Built wanted = build_image(*document_, monitor_.topology());
         if (!built_ || !same_image(wanted.image, built_->image) || !hooks_alive()) {
             Result<Built> built = reconcile(state_, *document_, monitor_.topology());
@@ -109,6 +111,16 @@ class Follower {
         following_ = true;
         if (!trouble_.empty() && told_.trouble) told_.trouble("works again: " + trouble_);
         trouble_.clear();
+    }
+
+    // Hooks first on uplinks that came: without a record they deny, and 100,000 gateways take their time.
+    // What fails here fails again in the turn, and is told there.
+    void guard_new() {
+        std::vector<int> uplinks;
+        for (const Guarded &guarded : plan_scopes(*document_, monitor_.topology()).guarded)
+            if (!built_ || std::ranges::find(built_->uplinks, guarded.ifindex) == built_->uplinks.end())
+                uplinks.push_back(guarded.ifindex);
+        attach_hooks(state_, *document_, monitor_.topology(), uplinks);
     }
 
     void not_yet(const Error &error, bool tell) {

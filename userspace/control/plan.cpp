@@ -92,9 +92,11 @@ Result<Plan> plan_attach(const AttachRequest &request, const Document &current, 
             return good.error();
     if (names.empty()) {
         Result<std::vector<std::string>> found = with_default_route(topology, by_kind);
-        if (!found) return found.error();
-        names = *std::move(found);
+        if (!found && request.also.empty()) return found.error();
+        if (found) names = *std::move(found);
     }
+    for (const std::string &name : request.also)
+        if (check_uplink(name, topology, by_kind, request.policy)) names.push_back(name);
     Scope scope{{}, !request.only, {}, request.policy};
     for (const std::string &name : names)
         if (std::ranges::find(scope.uplinks, name) == scope.uplinks.end()) scope.uplinks.push_back(name);

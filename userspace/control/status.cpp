@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "control/control.h"
-#include "control/detach.h"
+#include "control/leftovers.h"
 #include "control/root_sockets.h"
 #include "control/weaknesses.h"
 

@@ -170,6 +170,16 @@ TEST(PlanAttach, AStackedDeviceGuardsWhatCarriesIt) {
     EXPECT_THAT(part.built.uplinks, ElementsAre(2, 3));
 }
 
+TEST(PlanAttach, WhatAnUnreadableStateGuardedStaysGuarded) {
+    AttachRequest asked = request({"eth0"});
+    asked.also = {"wlan0", "lo", "tun0", "gone0"};
+    EXPECT_THAT(plan(asked, {}, laptop()).built.uplinks, ElementsAre(2, 3));
+    asked.interfaces.clear();
+    Topology no_route = laptop();
+    no_route.devices[1].default_route = false;
+    EXPECT_THAT(plan(asked, {}, no_route).document.scopes[0].uplinks, ElementsAre("wlan0"));
+}
+
 TEST(PlanDetach, TakesNamesOutAndDoesNotTakeThemBackIn) {
     const Plan both = plan(request({"eth0", "wlan0"}), {}, laptop());
     const Result<Document> left = plan_detach({"wlan0"}, both.document, laptop());

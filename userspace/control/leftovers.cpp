@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#include "control/leftovers.h"
+
+#include <set>
+
+#include "kernel/pins.h"
+
+namespace lk {
+
+namespace {
+
+// Directories of this network namespace, one per version.
+std::vector<std::string> directories(const Place &place) {
+    const std::string root = place.bpffs + "/" + std::string(root_name);
+    std::vector<std::string> found;
+    for (const std::string &name : list_directory(root))
+        if (name.starts_with(namespace_prefix(place.netns_cookie))) found.push_back(root + "/" + name);
+    return found;
+}
+
+} // namespace
+
+bool any_state(const Place &place) {
+    return !directories(place).empty();
+}
+
+std::vector<int> leftover_hooks(const Place &place, bool own_too) {
+    std::set<int> found;
+    const auto add = [&found](const std::string &directory) {
+        for (const char *kind : {"uplink", "clsact"})
+            for (const int ifindex : pinned_ifindexes(Pins{directory}.links(), kind))
+                found.insert(ifindex);
+    };
+    for (const std::string &directory : directories(place)) {
+        if (own_too || directory != place.directory()) add(directory);
+        for (const std::string &stale : Pins{directory}.stale())
+            add(stale);
+    }
+    return {found.begin(), found.end()};
+}
+
+} // namespace lk

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// What is pinned for a network namespace, seen without opening any of it: for states of other versions and
+// broken ones.
+#pragma once
+
+#include <vector>
+
+#include "kernel/state.h"
+
+namespace lk {
+
+// State of any version, whole or broken.
+bool any_state(const Place &place);
+
+// Uplinks that states of other versions and stale ones were put on, by ifindex; with OWN_TOO also those of
+// the state at PLACE itself. A hook that is named here may be dead by now.
+std::vector<int> leftover_hooks(const Place &place, bool own_too);
+
+} // namespace lk
