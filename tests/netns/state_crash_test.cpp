@@ -218,6 +218,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "entries 1 name lk_word flags 0x400"},
         std::pair{"MapOfAnotherShape", "rm maps/lk_devs && bpftool map create maps/lk_devs type array key 4 "
                                        "value 8 entries 1 name lk_devs"},
+        std::pair{"MapOfAnotherSize",
+                  "rm maps/lk_gw progs/build && bpftool map create maps/lk_gw type hash key 20 "
+                  "value 28 entries 7 name lk_gw flags 1"},
         std::pair{"CounterOfIdsMissing", "rm maps/lk_ids"}, std::pair{"NoDocument", "rm document-1"},
         std::pair{"AnotherBuild", "rm progs/build"},
         std::pair{"HalfMade", "mv progs progs-new && rm progs-new/lk_connect4"}),

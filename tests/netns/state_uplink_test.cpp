@@ -183,6 +183,39 @@ TEST_P(StateUplink, ADeviceMadeAgainIsAttachedAgain) {
     remove_all_closing(world, std::move(state));
 }
 
+// A process that holds an older State, as the follower does, when another one puts newer programs in place.
+TEST(StateRefresh, AnOlderStateTakesUpWhatIsThereNow) {
+    StateWorld world{"newer"};
+    auto older = attached_state(world, gateway_text);
+    ASSERT_EQ(run({"rm", world.place().directory() + "/progs/build"}).status, 0);
+    auto newer = attached_state(world, other_text);
+    world.inside([&] {
+        const auto id = must(newer.uplink_hooks()).at(0).program_id;
+        must(older.commit(image_for(world.uplink(), gateway_text), document_named("older")));
+        must(older.attach_uplink(world.uplink(), HookKind::automatic));
+        must(older.attach_cgroup_hooks());
+        const auto hook = must(newer.uplink_hooks()).at(0);
+        EXPECT_TRUE(hook.ours_alive);
+        EXPECT_EQ(hook.program_id, id);
+        EXPECT_TRUE(hook.behind.empty());
+        for (const auto &socket_hook : must(newer.cgroup_hooks()))
+            EXPECT_TRUE(socket_hook.alive);
+    });
+    EXPECT_TRUE(world.passes(gateway_text));
+    EXPECT_FALSE(world.passes(other_text));
+    { const auto closed = std::move(newer); }
+    // And one whose state was removed does not bring a part of it back.
+    world.inside([&] {
+        const auto removed = State::remove_all(world.place());
+        EXPECT_FALSE(removed) << "the older State still holds its programs open";
+        const auto refused = older.commit(image_for(world.uplink(), gateway_text), document_named("late"));
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().exit, Exit::not_attached);
+        EXPECT_FALSE(older.attach_uplink(world.uplink(), HookKind::automatic));
+    });
+    EXPECT_FALSE(std::filesystem::exists(world.place().directory()));
+}
+
 TEST(StateUplinkKind, ChangesWithoutAGap) {
     StateWorld world{"kind"};
     auto state = attached_state(world, gateway_text, HookKind::clsact);

@@ -144,6 +144,26 @@ bool programs_are_current(const Pins &pins) {
     return map && map->lookup(&zero, &digest) && digest == embedded_digest();
 }
 
+bool maps_suit_objects(const Pins &pins) {
+    for (const auto &embedded : embedded_objects()) {
+        auto object = open_object(embedded);
+        if (!object) return false;
+        bpf_map *map = nullptr;
+        bpf_object__for_each_map(map, object->get()) {
+            const auto opened = open_pin(fmt::format("{}/{}", pins.maps(), bpf_map__name(map)));
+            if (bpf_map__is_internal(map) || opened.error == ENOENT) continue;
+            bpf_map_info info{};
+            __u32 size = sizeof(info);
+            if (opened.error != 0 || bpf_obj_get_info_by_fd(opened.fd.get(), &info, &size) != 0) return false;
+            if (info.type != static_cast<__u32>(bpf_map__type(map)) ||
+                info.key_size != bpf_map__key_size(map) || info.value_size != bpf_map__value_size(map) ||
+                info.max_entries != bpf_map__max_entries(map) || info.map_flags != bpf_map__map_flags(map))
+                return false;
+        }
+    }
+    return true;
+}
+
 Result<void> load_programs(const Pins &pins) {
     libbpf_set_print(keep_saying);
     if (auto removed = remove_tree(pins.new_programs()); !removed) return removed;

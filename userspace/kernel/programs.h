@@ -25,6 +25,10 @@ Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id);
 // True if the pinned programs were loaded from the very objects in this executable.
 bool programs_are_current(const Pins &pins);
 
+// True if the pinned maps can serve the objects in this executable: same types, sizes and flags. Missing ones
+// do.
+bool maps_suit_objects(const Pins &pins);
+
 // Makes the maps that are missing in pins.maps(), loads both objects over them and pins the programs, so that
 // progs/ is there as a whole or not at all.
 Result<void> load_programs(const Pins &pins);

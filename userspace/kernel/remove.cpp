@@ -78,7 +78,7 @@ Result<void> State::remove_all(const Place &place) {
     if (auto here = check_namespace(place.netns_cookie); !here) return here.error();
     // Nobody makes a directory for this namespace while its directories are being removed.
     const auto root = root_of(place);
-    const auto outer = open_directory(root);
+    auto outer = open_directory(root);
     if (outer.error == 0) ::flock(outer.fd.get(), LOCK_EX);
     Removal removal;
     const auto directories = directories_of(place);
@@ -88,6 +88,7 @@ Result<void> State::remove_all(const Place &place) {
     for (const auto &directory : directories)
         removal.remove_directory(directory);
     ::rmdir(root.c_str()); // stays where another namespace has something in it
+    outer.fd.reset();
     return removal.finish();
 }
 

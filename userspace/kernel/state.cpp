@@ -3,6 +3,9 @@
 #include "kernel/state.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 
 #include "kernel/state_impl.h"
 #include "kernel/sys.h"
@@ -23,8 +26,32 @@ Result<std::unique_ptr<State::Impl>> State::Impl::open(const Place &place) {
     return std::make_unique<Impl>(Impl{place, pins, std::move(*maps), std::move(*programs), {}});
 }
 
+Result<void> State::Impl::refresh() {
+    const auto id_at = [](const std::string &path) {
+        const auto opened = open_pin(path);
+        const auto object = opened.error == 0 ? identify(opened.fd.get()) : std::nullopt;
+        return object ? object->id : 0;
+    };
+    if (id_at(pins.maps() + "/lk_word") == maps.word.raw().id() &&
+        id_at(pins.programs() + "/" + uplink_program) == program(uplink_program).id)
+        return {};
+    if (!path_exists(pins.programs()))
+        return Error{
+            Exit::not_attached,
+            fmt::format("the filter of this network namespace was removed ({} is gone)", pins.programs())};
+    auto again = open(place);
+    if (!again) return again.error();
+    *this = std::move(**again);
+    return {};
+}
+
 Result<std::optional<State>> State::find(const Place &place) {
-    if (!path_exists(Pins{place.directory()}.programs())) return std::optional<State>{};
+    struct stat st {};
+    const auto programs = Pins{place.directory()}.programs();
+    if (::lstat(programs.c_str(), &st) != 0) {
+        if (errno == EACCES) return system_error("cannot look for " + programs, errno);
+        return std::optional<State>{};
+    }
     auto impl = Impl::open(place);
     if (!impl) {
         if (impl.error().exit == Exit::permission) return impl.error();
@@ -62,8 +89,9 @@ Result<State> State::open_or_create(const Place &place) {
         if (auto made = make_directory(pins.links()); !made) return made.error();
         return State{std::move(*impl)};
     }
-    if (auto maps = KernelMaps::open(pins.maps()); !maps) {
-        if (maps.error().exit == Exit::permission) return maps.error();
+    const auto maps = KernelMaps::open(pins.maps());
+    if (!maps && maps.error().exit == Exit::permission) return maps.error();
+    if (!maps || !maps_suit_objects(pins)) {
         if (auto cleared = clear_broken(pins); !cleared) return cleared.error();
     }
     // Maps that fit stay, whatever became of the programs: the policy in them and the marks of sockets go on.
@@ -74,6 +102,7 @@ Result<State> State::open_or_create(const Place &place) {
 }
 
 Result<std::uint32_t> State::commit(const MapImage &image, const Document &document) {
+    if (auto fresh = impl_->refresh(); !fresh) return fresh.error();
     return impl_->committer.commit(impl_->maps, impl_->pins, impl_->place.netns_cookie, image,
                                    to_json(document));
 }

@@ -21,6 +21,9 @@ struct State::Impl {
 
     const Program &program(const std::string &name) const { return programs.at(name); }
     static Result<std::unique_ptr<Impl>> open(const Place &place);
+    // Opens everything again if another process has put other programs or maps in place (a newer build,
+    // mended pins): called before anything is changed. An error where the state was removed.
+    Result<void> refresh();
 };
 
 // The socket hooks, in the order in which they are attached.

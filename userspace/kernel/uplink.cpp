@@ -111,10 +111,22 @@ Result<void> attach_by_clsact(const Pins &pins, int ifindex, const Program &prog
                          [&] { return make_directory(pins.clsact_qdisc(ifindex)); });
 }
 
+Result<void> attach_anew(const Pins &pins, int ifindex, const Program &program, HookKind kind) {
+    if (kind != HookKind::clsact) {
+        auto attached = attach_tcx(pins, ifindex, program);
+        if (!attached) return attached.error();
+        if (*attached) return {};
+        if (kind == HookKind::tcx)
+            return unsupported("this kernel has no tcx (Linux 6.6): use --hook clsact or auto");
+    }
+    return attach_by_clsact(pins, ifindex, program);
+}
+
 } // namespace
 
 Result<std::optional<std::string>> State::attach_uplink(int ifindex, HookKind kind) {
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here.error();
+    if (auto fresh = impl_->refresh(); !fresh) return fresh.error();
     const auto &pins = impl_->pins;
     const auto &program = impl_->program(uplink_program);
     auto link = living_link(pins, ifindex);
@@ -128,18 +140,13 @@ Result<std::optional<std::string>> State::attach_uplink(int ifindex, HookKind ki
     const bool alive = (link && kind != HookKind::clsact) || (*filter && kind != HookKind::tcx);
     if (!alive) {
         // Noted before the hook is there, so that a crash in between is made good by the next attach.
-        if (!link && !*filter)
+        const bool first = !link && !*filter;
+        if (first)
             if (auto noted = make_directory(pins.full_queue(ifindex)); !noted) return noted.error();
-        bool attached = false;
-        if (kind != HookKind::clsact) {
-            auto answer = attach_tcx(pins, ifindex, program);
-            if (!answer) return answer.error();
-            attached = *answer;
+        if (auto attached = attach_anew(pins, ifindex, program, kind); !attached) {
+            if (first) (void)remove_tree(pins.full_queue(ifindex));
+            return attached.error();
         }
-        if (!attached && kind == HookKind::tcx)
-            return unsupported("this kernel has no tcx (Linux 6.6): use --hook clsact or auto");
-        if (!attached)
-            if (auto answer = attach_by_clsact(pins, ifindex, program); !answer) return answer.error();
     }
     // One of the two is enough, and an unused pin would be reported as a dead hook.
     const bool by_tcx = living_link(pins, ifindex).has_value() && kind != HookKind::clsact;
