@@ -49,6 +49,8 @@ void World::connect_uplink() {
     host_.sysctl("ipv6/icmp/ratelimit", "0");
     host_.sysctl("ipv4/ip_nonlocal_bind", "1");
     host_.sysctl("ipv6/ip_nonlocal_bind", "1");
+    isp_.sysctl("ipv4/ip_nonlocal_bind", "1"); // answers come from addresses that only a route makes local
+    isp_.sysctl("ipv6/ip_nonlocal_bind", "1");
     isp_.sysctl("ipv4/icmp_ratelimit", "0");
     isp_.sysctl("ipv6/icmp/ratelimit", "0");
     isp_.ip("link set h0 addrgenmode none\n"

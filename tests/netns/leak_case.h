@@ -121,7 +121,7 @@ extern bool plain_only;
 std::function<std::string(Env &)> by_sender(std::function<void(const Env &)> body);
 
 void add_socket_cases(Matrix &matrix);
-void add_socket_life_cases(Matrix &matrix);
+void add_life_cases(Matrix &matrix);
 void add_frame_cases(Matrix &matrix);
 void add_protocol_cases(Matrix &matrix);
 void add_kernel_cases(Matrix &matrix);

@@ -149,7 +149,12 @@ void add_dns_cases(Matrix &matrix) {
     const std::vector<Who> local = {Who::user, Who::root};
     auto add = [&](const std::string &name, std::function<void(const Env &)> body, const std::vector<Who> &who, std::uint16_t port = 53,
                    std::vector<bool> tunnel = {false, true}, std::vector<int> families = {4, 6}) {
-        Vector vector{.group = "dns", .name = name, .run = by_sender(std::move(body))};
+        Vector vector{.group = "dns", .name = name};
+        vector.run = [body = std::move(body)](Env &env) { // a connection attempt holds no token
+            for (Asked asked : {Asked::router, Asked::resolver, Asked::gateway}) env.mark.flow(target(env, asked).ip, env.port);
+            env.mark.flow(Ip::of("10.9.0.1"), env.port);
+            return env.sender([&] { body(env); });
+        };
         vector.who = who;
         vector.port = port;
         vector.tunnel = std::move(tunnel);

@@ -86,10 +86,11 @@ void bridged_container(int family, std::uint8_t protocol, bool to_gateway) {
                                family == 4 ? 0x0800 : 0x86dd, ip(from, to, protocol, upper));
         guest.inside([&] { inject("eth0", {frame}); });
         world.capture().settle();
-        if (guarded)
+        if (guarded) {
             EXPECT_EQ(world.capture().count(mark), 0u) << "leaked";
-        else
+        } else {
             EXPECT_TRUE(world.capture().awaits(mark)) << "not visible without the filter";
+        }
     };
     run_in(false);
     if (!plain_only) run_in(true);

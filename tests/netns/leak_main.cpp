@@ -157,6 +157,9 @@ int main(int argc, char **argv) {
     add_routing_cases(matrix);
     add_forwarding_cases(matrix);
     add_dns_cases(matrix);
+    add_life_cases(matrix);
+    add_pass_cases(matrix);
+    add_pass_link_cases(matrix);
     for (int index = 1; index < argc; index++) {
         if (strcmp(argv[index], "--list") == 0) return list(), 0;
         if (strcmp(argv[index], "--plain") == 0) plain_only = true;

@@ -68,6 +68,10 @@ std::string marked_rule(Env &env) {
 void from_source(const Env &env, const Ip &source, const Ip &to, bool on_uplink) {
     Fd fd(must(socket(env.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket"));
     if (on_uplink) must(setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, "eth0", 5), "SO_BINDTODEVICE");
+    int on = 1; // the address is not, or need not be, the host's
+    must(setsockopt(fd.get(), env.family == 4 ? +IPPROTO_IP : +IPPROTO_IPV6, env.family == 4 ? IP_TRANSPARENT : IPV6_TRANSPARENT, &on,
+                    sizeof(on)),
+         "IP_TRANSPARENT");
     SockAddr local(source, 0);
     must(bind(fd.get(), local.get(), local.length), "bind");
     send_to(fd.get(), SockAddr(to, env.port), env.payload(64));
@@ -208,6 +212,7 @@ void add_sources(Matrix &matrix) {
         vector.who = std::move(who);
         vector.tunnel = std::move(tunnel);
         vector.families = std::move(families);
+        vector.raw = true;
         matrix.add(vector);
     };
     const std::vector<Who> anybody = {Who::user, Who::root, Who::vpn};
