@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -22,7 +23,8 @@
 namespace lk::fuzz {
 namespace {
 
-constexpr std::uint64_t packets_of_a_world = 20'000;
+constexpr std::uint64_t least_of_a_world = 1'000, most_of_a_world = 20'000, worlds_wanted = 200;
+constexpr std::uint64_t inactive_every = 50;             // worlds
 constexpr std::uint64_t packets_between_clearings = 400; // tables of fragments are bounded in the kernel only
 constexpr std::uint64_t half_a_life_ns = 16ull * 1'000'000'000; // two of them outlive a fragment
 constexpr int told_at_most = 10;
@@ -48,13 +50,13 @@ class Run {
     void work() {
         std::optional<KernelJudge> kernel;
         if (with_kernel_) kernel.emplace();
-        const std::uint64_t worlds = (options_.packets + packets_of_a_world - 1) / packets_of_a_world;
+        const std::uint64_t worlds = (options_.packets + of_a_world_ - 1) / of_a_world_;
         if (options_.world) {
-            if (!taken_.exchange(1)) judge_world(*options_.world, packets_of_a_world, kernel);
+            if (!taken_.exchange(1)) judge_world(*options_.world, of_a_world_, kernel);
             return;
         }
         for (std::uint64_t i; (i = taken_++) < worlds;)
-            judge_world(i, std::min(packets_of_a_world, options_.packets - i * packets_of_a_world), kernel);
+            judge_world(i, std::min(of_a_world_, options_.packets - i * of_a_world_), kernel);
     }
 
     const Statistics &statistics() const { return statistics_; }
@@ -62,7 +64,8 @@ class Run {
   private:
     void judge_world(std::uint64_t number, std::uint64_t packets, std::optional<KernelJudge> &kernel) {
         Random random(options_.seed * 0x100000001b3 ^ number << 1);
-        const World world = random_world(random);
+        World world = random_world(random);
+        world.active = number % inactive_every != inactive_every - 1;
         model::Model model(world);
         NativeJudge native(world);
         if (kernel) kernel->use(world);
@@ -97,17 +100,20 @@ class Run {
             }
             if (++statistics_.disagreements > told_at_most) continue;
             const std::lock_guard lock(tell_);
-            fmt::print("--seed {} --world {}, packet {}:\n  model:  {}\n  native: {}\n  kernel: {}\n  "
-                       "sender:{}{} mark "
-                       "{:#x}\n world:{}\n{}\n\n",
-                       options_.seed, number, i, to_string(by_model), to_string(by_native),
-                       by_kernel ? to_string(*by_kernel) : "not asked", sender.vpn_daemon ? " daemon" : "",
-                       sender.forwarded ? " forwarded" : "", sender.fwmark, describe(world), hexdump(frame));
+            fmt::print(
+                "--packets {} --seed {} --world {}, packet {}:\n  model:  {}\n  native: {}\n  kernel: {}\n  "
+                "sender:{}{} mark "
+                "{:#x}\n world:{}\n{}\n\n",
+                options_.packets, options_.seed, number, i, to_string(by_model), to_string(by_native),
+                by_kernel ? to_string(*by_kernel) : "not asked", sender.vpn_daemon ? " daemon" : "",
+                sender.forwarded ? " forwarded" : "", sender.fwmark, describe(world), hexdump(frame));
         }
     }
 
     const Options options_;
     const bool with_kernel_;
+    const std::uint64_t of_a_world_ =
+        std::clamp(options_.packets / worlds_wanted, least_of_a_world, most_of_a_world);
     Statistics statistics_;
     std::atomic<std::uint64_t> taken_{0};
     std::mutex tell_;

@@ -120,7 +120,6 @@ void give_addresses(World &w, Random &random) {
 
 World random_world(Random &random) {
     World w;
-    w.active = !random.chance(2);
     w.l3 = random.chance(35);
     w.bond_port = random.chance(20);
     w.bridge_port = !w.bond_port && random.chance(25);
