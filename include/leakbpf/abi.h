@@ -261,11 +261,12 @@ enum lk_limit_kind { LK_LIMIT_RESET, LK_LIMIT_ICMP, LK_LIMIT_EVENT, LK_LIMITS };
 #define LK_LIMIT_WINDOW_NS 100000000ull
 
 struct lk_limit {
-    __u64 window_start_ns;
-    __u64 used;       /* in this window */
-    __u64 suppressed; /* since load: not told because of the limit, or (events) lost to a full ring */
+    __u64 window_start_ns; /* when the last window began that ran full */
+    __u64 used;            /* in this window */
+    __u64 suppressed;      /* since load: not told because of the limit, or (events) lost to a full ring */
+    __u64 checked; /* jiffies, when the clock was last asked; it is slow and a flood would ask each time */
 };
-LK_ASSERT_SIZE(struct lk_limit, 24);
+LK_ASSERT_SIZE(struct lk_limit, 32);
 
 struct lk_event {
     __u64 time_ns;   /* CLOCK_MONOTONIC */
