@@ -49,10 +49,10 @@ World laptop_like(Action action) {
 
 } // namespace
 
-Plan make_plan(unsigned largest) {
+static Plan plan_for(unsigned largest, const std::string &object) {
     Plan plan;
     auto setting = [&](const std::string &name, unsigned gateways, unsigned policies, const World &world) {
-        plan.settings.push_back({name, gateways, policies, world});
+        plan.settings.push_back({name, gateways, policies, world, object});
         return plan.settings.size() - 1;
     };
     const std::string hot = dotted(first_gateway);
@@ -117,6 +117,20 @@ Plan make_plan(unsigned largest) {
     row(LK_LAN, "IPv6", tcp(link6, "fe80::20", 5000, 445));
     row(LK_MULTICAST, "mDNS", udp(own4, "224.0.0.251", 5353, 5353));
     return plan;
+}
+
+Plan make_plan(unsigned largest, const std::vector<std::string> &objects) {
+    if (objects.empty()) return plan_for(largest, "");
+    Plan all;
+    for (const std::string &object : objects) {
+        Plan plan = plan_for(largest, object);
+        for (Row &row : plan.rows) {
+            row.setting += all.settings.size();
+            all.rows.push_back(row);
+        }
+        all.settings.insert(all.settings.end(), plan.settings.begin(), plan.settings.end());
+    }
+    return all;
 }
 
 } // namespace lk::bench

@@ -13,6 +13,7 @@ struct Setting { // one Subject
     std::string name;
     unsigned gateways = 1, policies = 1; // gateways: in each policy
     World world;
+    std::string object; // a file to load instead of the program of this build
 };
 
 struct Row {
@@ -30,7 +31,8 @@ struct Plan {
     std::vector<Row> rows;
 };
 
-// LARGEST: leaves out the settings with more gateways in all.
-Plan make_plan(unsigned largest);
+// LARGEST: leaves out the settings with more gateways in all. OBJECTS: each is measured, in the same rounds;
+// none: the program of this build.
+Plan make_plan(unsigned largest, const std::vector<std::string> &objects);
 
 } // namespace lk::bench
