@@ -281,7 +281,9 @@ TEST(CliAttach, TwoAtOnceLeaveOneWholeState) {
         EXPECT_NE(world.passes("198.51.100.7"), world.passes("198.51.100.8")); // one policy, whole
         EXPECT_EQ(world.status()["scopes"].size(), 1u);
         EXPECT_EQ(processes().size(), 1u);
-        if (round % 2) ASSERT_EQ(world.leakbpf({"detach"}).status, 0);
+        if (round % 2) {
+            ASSERT_EQ(world.leakbpf({"detach"}).status, 0);
+        }
     }
 }
 
@@ -295,10 +297,11 @@ TEST(CliAttach, KilledInTheMiddle) {
     int killed = 0;
     for (int round = 0; round < 40; ++round) {
         const bool fresh = round % 2;
-        if (fresh)
+        if (fresh) {
             world.leakbpf({"detach", "--all"});
-        else
+        } else {
             ASSERT_EQ(world.attach().status, 0);
+        }
         {
             Background attach({leakbpf_binary(), "--netns", world.host().path(), "--bpffs", sandbox.bpffs(),
                                "--cgroup-root", sandbox.cgroup_root(), "attach", "eth0", "--gw",

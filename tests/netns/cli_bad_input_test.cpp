@@ -116,7 +116,7 @@ TEST_F(BadInput, ZeroLengthGateway) {
     bad({"attach", "eth0", "--gw", "::/0"}, {"::/0"});
 }
 TEST_F(BadInput, EmptyGateway) {
-    bad({"attach", "eth0", "--gw", ""}, {"\"\""});
+    bad({"attach", "eth0", "--gw", ""}, {"--gw: ", "is empty"});
 }
 TEST_F(BadInput, Port0) {
     bad({"attach", "eth0", "--gw", "198.51.100.7:0"}, {"\"0\"", "65535"});
@@ -128,7 +128,8 @@ TEST_F(BadInput, OtherProtocol) {
     bad({"attach", "eth0", "--gw", "198.51.100.7:1194/sctp"}, {"sctp", "tcp"});
 }
 TEST_F(BadInput, Ipv6WithPortWithoutBrackets) {
-    bad({"attach", "eth0", "--gw", "2001:db8::7:51820/udp"}, {"2001:db8::7:51820/udp", "["});
+    bad({"attach", "eth0", "--gw", "2001:db8::7:51820/udp"},
+        {"\"2001:db8::7:51820\"", "[2001:db8::7]:51820/udp"});
 }
 TEST_F(BadInput, UnknownUser) {
     bad({"attach", "eth0", "--vpn-user", "no-such-user"}, {"\"no-such-user\""});

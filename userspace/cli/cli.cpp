@@ -42,7 +42,7 @@ Error in_our_words(const CLI::App &app, const CLI::ParseError &error) {
     const std::string command = chosen.empty() ? "leakbpf" : "leakbpf " + chosen.front()->get_name();
     const std::string help = fmt::format("; see {} --help", command);
     const std::vector<std::string> extras = app.remaining(true);
-    if (error.get_name() == "ExtrasError" && !extras.empty()) {
+    if (dynamic_cast<const CLI::ExtrasError *>(&error) && !extras.empty()) {
         const bool option = extras.front().starts_with("-");
         if (chosen.empty() && !option)
             return bad_input(fmt::format("{} is no command{}", quote(extras.front()), help));

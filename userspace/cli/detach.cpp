@@ -12,8 +12,7 @@ namespace lk {
 Finish define_detach(CLI::App &app) {
     const auto request = std::make_shared<DetachRequest>();
     app.add_option("IFACE", request->interfaces, "Uplinks to set free; without one, all of them")
-        ->type_name("")
-        ->allow_extra_args(false);
+        ->type_name("");
     app.add_flag("--all", request->all, "Everything of this network namespace, however broken")
         ->disable_flag_override();
     return [request]() -> Result<Run> {

@@ -67,8 +67,7 @@ Result<VpnCgroup> parse_cgroup(const std::string &word) {
 void add_policy_options(CLI::App &app, PolicyOptions &options) {
     app.add_option("IFACE", options.interfaces,
                    "Uplinks to guard; without one, every device that holds a default route and is no tunnel")
-        ->type_name("")
-        ->allow_extra_args(false);
+        ->type_name("");
     add_list(app, "--gw", options.gateways, "ADDR[/LEN][:PORT[/udp|tcp]]|ADDR[/LEN]/esp",
              "VPN server that may be talked to; IPv6 with a port in brackets");
     add_list(app, "--dns", options.resolvers, "ADDR[:PORT]", "Resolver inside the tunnel that queries go to");
