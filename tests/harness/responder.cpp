@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -57,6 +58,16 @@ void echo_datagram(int fd) {
     sendmsg(fd, &message, MSG_DONTWAIT);
 }
 
+bool send_all(int fd, const char *data, std::size_t length) {
+    while (length > 0) {
+        ssize_t put = send(fd, data, length, MSG_NOSIGNAL);
+        pollfd room{fd, POLLOUT, 0};
+        if (put < 0 && (errno != EAGAIN || poll(&room, 1, 1000) != 1)) return false;
+        if (put > 0) data += put, length -= static_cast<std::size_t>(put);
+    }
+    return true;
+}
+
 } // namespace
 
 std::unique_ptr<Helper> start_responder(const Netns &netns) {
@@ -88,7 +99,7 @@ std::unique_ptr<Helper> start_responder(const Netns &netns) {
             } else {
                 static char data[1 << 16];
                 ssize_t got = recv(fd, data, sizeof(data), 0);
-                if (got <= 0 || send(fd, data, static_cast<std::size_t>(got), MSG_NOSIGNAL) < 0) close(fd);
+                if (got <= 0 || !send_all(fd, data, static_cast<std::size_t>(got))) close(fd);
             }
         }
     });

@@ -112,7 +112,8 @@ Helper::Helper(const Identity &identity, const std::function<void(const std::fun
 
 Puppet::Puppet(const Identity &identity, const std::function<void(const std::function<void()> &)> &body) {
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) throw std::runtime_error("socketpair");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        throw std::runtime_error("socketpair");
     Fd mine(ends[0]), theirs(ends[1]);
     fflush(nullptr);
     pid_t pid = fork();

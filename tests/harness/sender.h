@@ -40,7 +40,8 @@ class Helper {
 // A child that acts step by step: BODY calls next() between its steps, and waits there.
 class Puppet {
   public:
-    Puppet(const Identity &identity, const std::function<void(const std::function<void()> &next)> &body); // runs to the first next()
+    Puppet(const Identity &identity,
+           const std::function<void(const std::function<void()> &next)> &body); // runs to the first next()
     // Runs on to the following next(), or the end. Returns an empty text, or what went wrong.
     std::string step();
     pid_t pid() const { return process_.pid(); }

@@ -25,7 +25,7 @@ World::World(const WorldOptions &options)
     : options_(options), isp_("lk-" + options.name + "-isp"), host_("lk-" + options.name + "-host") {
     connect_uplink();
     capture_ = std::make_unique<Capture>(isp_);
-    responder_ = start_responder(isp_);
+    if (options_.responder) responder_ = start_responder(isp_);
     if (options_.container) connect_container();
     if (options_.tunnel) tunnel_up();
 }

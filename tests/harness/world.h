@@ -25,7 +25,8 @@ struct WorldOptions {
     std::string name;    // of its network namespaces: lk-NAME-host, ...
     bool tunnel = false; // tun0 is up and has the default routes; STEERED destinations still leave by eth0
     bool container = true;
-    bool bridged = false; // eth0 is a port of br0, which has the addresses
+    bool bridged = false;  // eth0 is a port of br0, which has the addresses
+    bool responder = true; // the outside world answers on its ports
 };
 
 // Where a sender sits: the device that its frames leave by, and what they look like.

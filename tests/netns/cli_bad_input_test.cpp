@@ -160,7 +160,7 @@ TEST_F(BadInput, UnknownCommand) {
     bad({"atach"}, {"\"atach\""});
 }
 TEST_F(BadInput, UnknownCgroup) {
-    bad({"attach", "eth0", "--vpn-cgroup", "no/such/cgroup"}, {"\"no/such/cgroup\""});
+    bad({"attach", "eth0", "--vpn-cgroup", "no/such/cgroup"}, {"no/such/cgroup\"", "expected a cgroup"});
 }
 TEST_F(BadInput, UnknownNamespace) {
     bad({"--netns", "lk-none", "attach", "eth0", "--lockdown"}, {"\"lk-none\""});
@@ -189,7 +189,7 @@ TEST_F(BadInput, NoCgroup2) {
                         "attach", "eth0", "--lockdown"},
                        {.netns = world.host().fd()});
         },
-        Exit::unsupported, {"\"/proc\"", "cgroup2"});
+        Exit::bad_input, {"\"/proc\"", "cgroup2"});
 }
 TEST_F(BadInput, CgroupNamespaceWithoutARoot) {
     refused_by(

@@ -53,10 +53,12 @@ void Matrix::add(Vector vector) {
                 cases_.push_back({&kept, static_cast<int>(cases_.size()), family, who, tunnel});
 }
 
-void Matrix::add_special(const std::string &group, const std::string &name, const std::function<void(int)> &body,
-                         Expect expect, const std::vector<int> &families) {
+void Matrix::add_special(const std::string &group, const std::string &name,
+                         const std::function<void(int)> &body, Expect expect,
+                         const std::vector<int> &families) {
     for (int family : families)
-        specials_.push_back({group, fmt::format("{}.v{}", name, family), expect, [body, family] { body(family); }});
+        specials_.push_back(
+            {group, fmt::format("{}.v{}", name, family), expect, [body, family] { body(family); }});
 }
 
 Env::Env(const Case &case_, World &world_) : which(case_), world(world_), family(case_.family) {
@@ -107,7 +109,7 @@ int must(long result, const char *what) {
 
 Fd open_socket(const Env &env, int type, int protocol) {
     Fd fd(must(socket(env.family == 4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, protocol), "socket"));
-    if (env.which.who == Who::routed) {
+    if (env.which.who == Who::routed || env.which.who == Who::nated) {
         SockAddr local(env.source(), 0);
         must(bind(fd.get(), local.get(), local.length), "bind");
     }

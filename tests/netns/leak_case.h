@@ -90,7 +90,8 @@ Bytes receive(int fd, int limit_ms = 1500); // throws when nothing comes
 // Frames out of DEVICE of the calling namespace by a packet socket.
 void inject(const std::string &device, const std::vector<Bytes> &frames);
 
-// A case that makes worlds of its own: before and after attach, devices that come and go. BODY proves visibility first itself.
+// A case that makes worlds of its own: before and after attach, devices that come and go. BODY proves
+// visibility first itself.
 struct Special {
     std::string group, name;
     Expect expect = Expect::stays;
@@ -101,8 +102,9 @@ class Matrix {
   public:
     void add(Vector vector);
     // NAME gets ".v4" and ".v6"; BODY gets the family.
-    void add_special(const std::string &group, const std::string &name, const std::function<void(int family)> &body,
-                     Expect expect = Expect::stays, const std::vector<int> &families = {4, 6});
+    void add_special(const std::string &group, const std::string &name,
+                     const std::function<void(int family)> &body, Expect expect = Expect::stays,
+                     const std::vector<int> &families = {4, 6});
     const std::deque<Case> &cases() const { return cases_; }
     const std::deque<Special> &specials() const { return specials_; }
 

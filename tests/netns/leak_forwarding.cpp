@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Group forwarding: containers and virtual machines behind the host. That each kind of socket is tried from a container, masqueraded
-// and not, is the other groups' doing; here is what only they can do.
+// Group forwarding: containers and virtual machines behind the host. That each kind of socket is tried from a
+// container, masqueraded and not, is the other groups' doing; here is what only they can do.
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -24,7 +24,9 @@ Bytes upper_of(const Env &env, std::uint8_t protocol, const Ip &from, const Ip &
     return echo_request(from, to, 3, env.payload(56));
 }
 
-std::uint8_t echo_protocol(const Env &env) { return env.family == 4 ? 1 : 58; }
+std::uint8_t echo_protocol(const Env &env) {
+    return env.family == 4 ? 1 : 58;
+}
 
 // A frame from the container that claims FROM as its source.
 void claims_source(const Env &env, const Ip &from, const Ip &to, std::uint8_t protocol) {
@@ -58,9 +60,10 @@ void bridged_container(int family, std::uint8_t protocol, bool to_gateway) {
     auto run_in = [&](bool guarded) {
         World world({.name = guarded ? "gbr" : "pbr", .container = false, .bridged = true});
         Netns guest(std::string("lk-") + (guarded ? "gbr" : "pbr") + "-guest");
-        world.host().ip(fmt::format("link add vguest type veth peer name eth0 address 02:00:00:00:09:0a netns {}\n"
-                                    "link set vguest addrgenmode none master br0 up",
-                                    guest.name()));
+        world.host().ip(
+            fmt::format("link add vguest type veth peer name eth0 address 02:00:00:00:09:0a netns {}\n"
+                        "link set vguest addrgenmode none master br0 up",
+                        guest.name()));
         guest.ip("link set eth0 addrgenmode none\nlink set eth0 up\naddr add 10.9.0.10/24 dev eth0\n"
                  "addr add 2001:db8:9::a/64 dev eth0 nodad\nroute add default via 10.9.0.1\n"
                  "route add default via 2001:db8:9::1\n"
@@ -110,27 +113,38 @@ void add_forwarding_cases(Matrix &matrix) {
     };
     for (Kind kind : {Kind{"udp", IPPROTO_UDP}, Kind{"tcp", IPPROTO_TCP}, Kind{"echo", 0}}) {
         auto protocol = [kind](const Env &env) { return kind.protocol ? kind.protocol : echo_protocol(env); };
-        add(fmt::format("virtual_machine_{}", kind.name).c_str(), [=](Env &env) { return from_tap(env, protocol(env)); },
-            {Who::root});
-        add(fmt::format("container_claims_the_hosts_source_{}", kind.name).c_str(), by_sender([=](const Env &env) {
-                claims_source(env, env.pick(Ip::of("10.9.0.9"), Ip::of("2001:db8:9::9")), env.dst, protocol(env));
+        add(fmt::format("virtual_machine_{}", kind.name).c_str(),
+            [=](Env &env) { return from_tap(env, protocol(env)); }, {Who::root});
+        add(fmt::format("container_claims_the_hosts_source_{}", kind.name).c_str(),
+            by_sender([=](const Env &env) {
+                claims_source(env, env.pick(Ip::of("10.9.0.9"), Ip::of("2001:db8:9::9")), env.dst,
+                              protocol(env));
             }),
             {Who::routed});
-        add(fmt::format("container_claims_a_foreign_source_{}", kind.name).c_str(), by_sender([=](const Env &env) {
-                claims_source(env, env.pick(Ip::of("203.0.113.99"), Ip::of("2001:db8:f:7fff::9")), env.dst, protocol(env));
+        add(fmt::format("container_claims_a_foreign_source_{}", kind.name).c_str(),
+            by_sender([=](const Env &env) {
+                claims_source(env, env.pick(Ip::of("203.0.113.99"), Ip::of("2001:db8:f:7fff::9")), env.dst,
+                              protocol(env));
             }),
             {Who::routed});
-        add(fmt::format("container_unmasked_to_a_gateway_{}", kind.name).c_str(), [=](Env &env) {
+        add(fmt::format("container_unmasked_to_a_gateway_{}", kind.name).c_str(),
+            [=](Env &env) {
                 Ip to = env.pick(gateway4, gateway6);
                 env.mark.flow(to, env.port);
                 return env.sender([&] { claims_source(env, env.source(), to, protocol(env)); });
             },
             {Who::routed});
         for (bool to_gateway : {false, true})
-            matrix.add_special("forwarding", fmt::format("container_bridged_{}{}", kind.name, to_gateway ? "_to_a_gateway" : ""),
-                               [kind, to_gateway](int family) {
-                                   bridged_container(family, kind.protocol ? kind.protocol : family == 4 ? 1 : 58, to_gateway);
-                               });
+            matrix.add_special(
+                "forwarding",
+                fmt::format("container_bridged_{}{}", kind.name, to_gateway ? "_to_a_gateway" : ""),
+                [kind, to_gateway](int family) {
+                    bridged_container(family,
+                                      kind.protocol ? kind.protocol
+                                      : family == 4 ? 1
+                                                    : 58,
+                                      to_gateway);
+                });
     }
 }
 

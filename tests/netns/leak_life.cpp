@@ -13,8 +13,12 @@ namespace lk::harness {
 
 namespace {
 
-Ip stranger(int family) { return Ip::of(family == 4 ? "203.0.113.200" : "2001:db8:f:8888::1"); }
-Bytes token(int number) { return fmt::format("lk<before-{:06}>", number); }
+Ip stranger(int family) {
+    return Ip::of(family == 4 ? "203.0.113.200" : "2001:db8:f:8888::1");
+}
+Bytes token(int number) {
+    return fmt::format("lk<before-{:06}>", number);
+}
 
 Mark marked(int number) {
     Mark mark;
@@ -22,17 +26,19 @@ Mark marked(int number) {
     return mark;
 }
 
-// A program that was at it before: SEND(N) sends token N. It is seen with 1, then the filter comes, and 2 must not be.
+// A program that was at it before: SEND(N) sends token N. It is seen with 1, then the filter comes, and 2
+// must not be.
 using Sender = std::function<void(int)>;
 void before_attach(int family, uid_t uid, bool keep_raw, const std::function<Sender(int family)> &open) {
     World world({.name = "before", .container = false});
-    Puppet program({.netns = world.host().fd(), .uid = uid, .keep_raw = keep_raw}, [&](const std::function<void()> &next) {
-        Sender send = open(family);
-        next();
-        send(1);
-        next();
-        send(2);
-    });
+    Puppet program({.netns = world.host().fd(), .uid = uid, .keep_raw = keep_raw},
+                   [&](const std::function<void()> &next) {
+                       Sender send = open(family);
+                       next();
+                       send(1);
+                       next();
+                       send(2);
+                   });
     std::string trouble = program.step();
     ASSERT_TRUE(world.capture().awaits(marked(1))) << "not visible without the filter: " << trouble;
     if (plain_only) return;
@@ -64,15 +70,17 @@ Sender connected(int family, int type, std::uint16_t port) {
 
 Sender raw_packets(int family) {
     auto fd = std::make_shared<Fd>(inet(family, SOCK_RAW, 50));
-    return [=](int number) { send_to(fd->get(), SockAddr(stranger(family), 0), Bytes(8, 0) + token(number)); };
+    return
+        [=](int number) { send_to(fd->get(), SockAddr(stranger(family), 0), Bytes(8, 0) + token(number)); };
 }
 
 Sender frames(int family) {
     auto fd = std::make_shared<Fd>(must(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), "packet socket"));
     return [=](int number) {
         Ip from = Ip::of(family == 4 ? "10.9.0.2" : "2001:db8:9::2");
-        Bytes frame = ethernet(Bytes("\x02\0\0\0\x09\x01", 6), Bytes("\x02\0\0\0\x09\x02", 6), family == 4 ? 0x0800 : 0x86dd,
-                               ip(from, stranger(family), IPPROTO_UDP, udp(from, stranger(family), 4000, 4242, token(number))));
+        Bytes frame = ethernet(
+            Bytes("\x02\0\0\0\x09\x01", 6), Bytes("\x02\0\0\0\x09\x02", 6), family == 4 ? 0x0800 : 0x86dd,
+            ip(from, stranger(family), IPPROTO_UDP, udp(from, stranger(family), 4000, 4242, token(number))));
         sockaddr_ll to{};
         to.sll_family = AF_PACKET;
         to.sll_ifindex = static_cast<int>(if_nametoindex("eth0"));
@@ -123,12 +131,14 @@ void listener_before_attach(int family) {
 void queued_before_attach(int family) {
     auto run_in = [&](bool guarded) {
         World world({.name = guarded ? "gqueue" : "pqueue", .container = false});
-        Output tc = run({"tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "64kbit", "burst", "1600", "limit", "100000"},
+        Output tc = run({"tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "64kbit", "burst",
+                         "1600", "limit", "100000"},
                         {.netns = world.host().fd()});
         ASSERT_EQ(tc.status, 0) << tc.err;
         std::string trouble = as({.netns = world.host().fd(), .uid = user_uid}, [&] {
             Fd fd = inet(family, SOCK_DGRAM);
-            for (int count = 0; count < 40; count++) send_to(fd.get(), SockAddr(stranger(family), 4242), token(1) + filler(400));
+            for (int count = 0; count < 40; count++)
+                send_to(fd.get(), SockAddr(stranger(family), 4242), token(1) + filler(400));
         });
         ASSERT_EQ(trouble, "");
         if (guarded) world.attach(attach_args(Setting::standard));
@@ -145,7 +155,8 @@ void queued_before_attach(int family) {
     if (!plain_only) run_in(true);
 }
 
-// A download through the tunnel, which then is gone: the routes fall back to the uplink, the connection goes on with its source.
+// A download through the tunnel, which then is gone: the routes fall back to the uplink, the connection goes
+// on with its source.
 void tunnel_dies(int family, bool datagram) {
     auto run_in = [&](bool guarded) {
         World world({.name = guarded ? "gdies" : "pdies", .tunnel = true, .container = false});
@@ -168,7 +179,8 @@ void tunnel_dies(int family, bool datagram) {
         });
         world.capture().settle();
         ASSERT_EQ(world.capture().count(marked(1)), 0u) << "the tunnel does not hide what it carries";
-        // Without its source address an IPv4 socket sends nothing at all: there the device is down, and keeps its address.
+        // Without its source address an IPv4 socket sends nothing at all: there the device is down, and keeps
+        // its address.
         if (family == 4)
             world.host().ip("link set tun0 down");
         else
@@ -192,18 +204,22 @@ void tunnel_dies(int family, bool datagram) {
 void router_appears(int) {
     auto run_in = [&](bool guarded) {
         World world({.name = guarded ? "gra" : "pra", .container = false});
-        world.host().ip("route del default via fe80::1 dev eth0 metric 2000\naddr del 2001:db8:9::2/64 dev eth0");
+        world.host().ip(
+            "route del default via fe80::1 dev eth0 metric 2000\naddr del 2001:db8:9::2/64 dev eth0");
         world.host().sysctl("ipv6/conf/eth0/accept_ra", "2");
         if (guarded) world.attach(attach_args(Setting::standard));
         Ip from = Ip::of("fe80::1"), to = Ip::of("ff02::1");
-        Bytes prefix = Bytes{3, 4, 64, static_cast<char>(0xc0)} + be32(3600) + be32(3600) + be32(0) + Ip::of("2001:db8:77::").bytes();
+        Bytes prefix = Bytes{3, 4, 64, static_cast<char>(0xc0)} + be32(3600) + be32(3600) + be32(0) +
+                       Ip::of("2001:db8:77::").bytes();
         Bytes advertisement = icmp(from, to, 134, 0, 64u << 24 | 1800, be32(0) + be32(0) + prefix);
         Bytes frame = ethernet(Bytes("\x33\x33\0\0\0\1", 6), Bytes("\x02\0\0\0\x09\x01", 6), 0x86dd,
                                ip(from, to, 58, advertisement, {.hops = 255}));
         world.isp().inside([&] { inject("h0", {frame}); });
         ASSERT_TRUE(eventually([&] {
-            return run({"ip", "-6", "addr"}, {.netns = world.host().fd()}).out.find("2001:db8:77:") != Bytes::npos &&
-                   run({"ip", "-6", "route"}, {.netns = world.host().fd()}).out.find("default") != Bytes::npos;
+            return run({"ip", "-6", "addr"}, {.netns = world.host().fd()}).out.find("2001:db8:77:") !=
+                       Bytes::npos &&
+                   run({"ip", "-6", "route"}, {.netns = world.host().fd()}).out.find("default") !=
+                       Bytes::npos;
         })) << "the advertisement was not taken";
         std::string trouble = as({.netns = world.host().fd(), .uid = user_uid}, [&] { datagrams(6)(1); });
         if (!guarded) {
@@ -224,8 +240,9 @@ void wide_lan(int) {
         world.host().ip("addr del 10.9.0.2/24 dev eth0\naddr add 10.9.0.2/8 dev eth0\n"
                         "neigh add 10.77.0.5 lladdr 02:00:00:00:09:01 dev eth0 nud permanent");
         if (guarded) world.attach(attach_args(Setting::standard));
-        std::string trouble = as({.netns = world.host().fd(), .uid = user_uid},
-                                 [&] { send_to(inet(4, SOCK_DGRAM).get(), SockAddr(Ip::of("10.77.0.5"), 4242), token(1)); });
+        std::string trouble = as({.netns = world.host().fd(), .uid = user_uid}, [&] {
+            send_to(inet(4, SOCK_DGRAM).get(), SockAddr(Ip::of("10.77.0.5"), 4242), token(1));
+        });
         if (!guarded) {
             EXPECT_TRUE(world.capture().awaits(marked(1))) << "not visible without the filter: " << trouble;
             return;

@@ -81,7 +81,8 @@ void run_guarded(const Case &which) {
     Env env(which, guarded);
     std::string trouble = which.vector->run(env);
     if (which.vector->expect == Expect::leaves) {
-        EXPECT_TRUE(guarded.capture().awaits(env.mark, env.since)) << "blocked: " << trouble;
+        EXPECT_TRUE(guarded.capture().awaits(env.mark, env.since)) << "blocked: " << trouble << "\n"
+                                                                   << guarded.leakbpf({"status"}).out;
         if (which.vector->answered) {
             EXPECT_EQ(trouble, "") << "with the filter";
         }
@@ -158,6 +159,7 @@ int main(int argc, char **argv) {
     add_forwarding_cases(matrix);
     add_dns_cases(matrix);
     add_life_cases(matrix);
+    add_device_cases(matrix);
     add_pass_cases(matrix);
     add_pass_link_cases(matrix);
     for (int index = 1; index < argc; index++) {

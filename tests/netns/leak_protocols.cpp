@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Group frames: protocols other than TCP and UDP, by raw sockets: tunnels that nobody configured. The VPN user's raw sockets may.
+// Group frames: protocols other than TCP and UDP, by raw sockets: tunnels that nobody configured. The VPN
+// user's raw sockets may.
 #include <netinet/in.h>
 
 #include "leak_case.h"
@@ -21,10 +22,14 @@ struct Protocol {
     Bytes (*data)(const Env &);
 };
 
-Bytes plain(const Env &env) { return env.payload(64); }
+Bytes plain(const Env &env) {
+    return env.payload(64);
+}
 
 // Protocol 50 and its kin have no ports: the first bytes are zero.
-Bytes after_zeros(const Env &env) { return Bytes(8, 0) + env.payload(64); }
+Bytes after_zeros(const Env &env) {
+    return Bytes(8, 0) + env.payload(64);
+}
 
 const Protocol protocols[] = {
     {"esp", 50, after_zeros},
@@ -49,9 +54,8 @@ const Protocol protocols[] = {
     {"ethernet_143", 143, after_zeros},
     {"unassigned_200", 200, plain},
     {"experiment_254", 254, plain},
-    {"reserved_raw_tcp", IPPROTO_TCP, [](const Env &env) {
-         return tcp(env.source(), env.dst, 4000, env.port, ACK, 1, 1, env.payload(64));
-     }},
+    {"reserved_raw_tcp", IPPROTO_TCP,
+     [](const Env &env) { return tcp(env.source(), env.dst, 4000, env.port, ACK, 1, 1, env.payload(64)); }},
     {"reserved_raw_udp", IPPROTO_UDP,
      [](const Env &env) { return udp(env.source(), env.dst, 4000, env.port, env.payload(64)); }},
 };
@@ -82,9 +86,10 @@ void add_protocol_cases(Matrix &matrix) {
         // A gateway entry with a port is no invitation for other protocols.
         if (protocol.number == IPPROTO_TCP || protocol.number == IPPROTO_UDP) continue;
         vector.name += "_to_a_gateway_with_port";
-        vector.run =
-            by_sender([&protocol](const Env &env) { send_raw(env, protocol, env.pick(port_gateway4, port_gateway6)); });
-        // Masqueraded, the container's packet would meet the host's own in conntrack, which knows protocols without ports by address only.
+        vector.run = by_sender(
+            [&protocol](const Env &env) { send_raw(env, protocol, env.pick(port_gateway4, port_gateway6)); });
+        // Masqueraded, the container's packet would meet the host's own in conntrack, which knows protocols
+        // without ports by address only.
         vector.who = {Who::user, Who::routed};
         vector.expect = Expect::stays;
         matrix.add(vector);
@@ -93,14 +98,16 @@ void add_protocol_cases(Matrix &matrix) {
         const char *name;
         std::uint8_t v4, v6;
     };
-    const Type types[] = {{"echo_reply", 0, 129},    {"unreachable", 3, 1},    {"redirect", 5, 137},
-                          {"timestamp", 13, 200},    {"time_exceeded", 11, 3}, {"neighbour_to_a_host", 12, 135},
-                          {"router_adv", 9, 134},    {"router_sol", 10, 133},  {"node_information", 15, 139},
-                          {"extended_echo", 42, 160}};
+    const Type types[] = {{"echo_reply", 0, 129},        {"unreachable", 3, 1},
+                          {"redirect", 5, 137},          {"timestamp", 13, 200},
+                          {"time_exceeded", 11, 3},      {"neighbour_to_a_host", 12, 135},
+                          {"router_adv", 9, 134},        {"router_sol", 10, 133},
+                          {"node_information", 15, 139}, {"extended_echo", 42, 160}};
     for (const Type &type : types) {
         Vector vector{.group = "frames", .name = std::string("icmp_") + type.name};
         vector.raw = true;
-        vector.run = by_sender([type](const Env &env) { send_icmp(env, env.family == 4 ? type.v4 : type.v6, env.dst); });
+        vector.run = by_sender(
+            [type](const Env &env) { send_icmp(env, env.family == 4 ? type.v4 : type.v6, env.dst); });
         vector.who = {Who::user, Who::root, Who::routed};
         matrix.add(vector);
     }

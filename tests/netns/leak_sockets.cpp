@@ -235,10 +235,13 @@ void add_socket_cases(Matrix &matrix) {
         connect_briefly(fd.get(), env.to());
     });
     add(matrix, "tcp_fastopen", tcp_fastopen);
-    add(matrix, "tcp_mptcp", [](const Env &env) {
-        Fd fd = open_socket(env, SOCK_STREAM, proto_mptcp);
-        connect_briefly(fd.get(), env.to());
-    });
+    // The kernel makes the subflows: they have no creator, so even the VPN user's are refused.
+    add(matrix, "tcp_mptcp",
+        [](const Env &env) {
+            Fd fd = open_socket(env, SOCK_STREAM, proto_mptcp);
+            connect_briefly(fd.get(), env.to());
+        },
+        {.vpn_may = false});
     add(matrix, "tcp_uring_connect", [](const Env &env) {
         Fd fd = open_socket(env, SOCK_STREAM);
         SockAddr to = env.to();

@@ -27,7 +27,8 @@ void set(int fd, int option, const void *value, socklen_t length, const char *wh
 
 void send_by_xdp(const std::string &device, const Bytes &frame) {
     Fd fd(must(socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), "AF_XDP socket"));
-    void *memory = mmap(nullptr, ring_entries * chunk_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(nullptr, ring_entries * chunk_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) fail("memory of the AF_XDP socket");
     memcpy(memory, frame.data(), frame.size());
     xdp_umem_reg region{};
@@ -42,8 +43,9 @@ void send_by_xdp(const std::string &device, const Bytes &frame) {
     xdp_mmap_offsets offsets{};
     socklen_t length = sizeof(offsets);
     must(getsockopt(fd.get(), SOL_XDP, XDP_MMAP_OFFSETS, &offsets, &length), "XDP_MMAP_OFFSETS");
-    auto *ring = static_cast<char *>(mmap(nullptr, offsets.tx.desc + ring_entries * sizeof(xdp_desc), PROT_READ | PROT_WRITE,
-                                          MAP_SHARED | MAP_POPULATE, fd.get(), XDP_PGOFF_TX_RING));
+    auto *ring = static_cast<char *>(mmap(nullptr, offsets.tx.desc + ring_entries * sizeof(xdp_desc),
+                                          PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd.get(),
+                                          XDP_PGOFF_TX_RING));
     if (ring == MAP_FAILED) fail("mapping the AF_XDP ring");
     sockaddr_xdp to{};
     to.sxdp_family = AF_XDP;
@@ -51,11 +53,14 @@ void send_by_xdp(const std::string &device, const Bytes &frame) {
     to.sxdp_ifindex = if_nametoindex(device.c_str());
     // The queue is busy for a moment after the socket that had it was closed.
     int bound = -1;
-    eventually([&] { return (bound = bind(fd.get(), reinterpret_cast<sockaddr *>(&to), sizeof(to))) == 0 || errno != EBUSY; });
+    eventually([&] {
+        return (bound = bind(fd.get(), reinterpret_cast<sockaddr *>(&to), sizeof(to))) == 0 || errno != EBUSY;
+    });
     must(bound, "binding the AF_XDP socket");
     auto *desc = reinterpret_cast<xdp_desc *>(ring + offsets.tx.desc);
     desc[0] = {0, static_cast<std::uint32_t>(frame.size()), 0};
-    reinterpret_cast<std::atomic<std::uint32_t> *>(ring + offsets.tx.producer)->store(1, std::memory_order_release);
+    reinterpret_cast<std::atomic<std::uint32_t> *>(ring + offsets.tx.producer)
+        ->store(1, std::memory_order_release);
     must(sendto(fd.get(), nullptr, 0, MSG_DONTWAIT, nullptr, 0), "sending by AF_XDP");
 }
 
