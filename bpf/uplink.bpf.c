@@ -17,6 +17,7 @@
 
 #include "identity.h"
 #include "refuse.h"
+#include "stray.h"
 #include "tell.h"
 
 /* Both mean "go on with the next program": TCX_NEXT and TC_ACT_UNSPEC are -1. */
@@ -118,6 +119,7 @@ int lk_egress(struct __sk_buff *skb) {
     __u64 now_ns = pkt.frag == LK_WHOLE ? 0 : bpf_ktime_get_ns();
     __u32 decided = lk_decide_skb(dev, &pkt, &sender, now_ns);
     struct lk_answer answer = LK_ANSWER(decided >> 8, decided & 0xff);
+    if (answer.verdict == LK_PASS && lk_is_stray(skb, &pkt)) answer = LK_ANSWER(LK_DROP, LK_MALFORMED);
     lk_tally(LK_HOOK_UPLINK, answer.reason, packets, skb->len);
     if (lk_opens_fragments(&pkt, answer)) {
         struct lk_frag_key key;
