@@ -104,7 +104,8 @@ TEST_P(HooksReconnect, ToAnotherPortShowsTheRealPeer) {
             const Asked second = ask(fd.get(), asked_by(then), c.type);
             EXPECT_EQ(second.peer, fmt::format("{}:{}", then.asked, then.port));
             const bool mapped = then.asked.rfind("::ffff:", 0) == 0;
-            EXPECT_EQ(second.end, fmt::format("{}:{}", mapped ? then.asked.substr(7) : then.asked, then.port));
+            EXPECT_EQ(second.end,
+                      fmt::format("{}:{}", mapped ? then.asked.substr(7) : then.asked, then.port));
         }
     });
 }

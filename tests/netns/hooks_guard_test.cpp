@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // setsockopt, sock_create, and what `leakbpf watch` tells of the socket hooks, in the real kernel.
+#include <sys/prctl.h>
+
 #include <algorithm>
 
 #include <gtest/gtest.h>
@@ -126,6 +128,23 @@ TEST_P(HooksMark, AsThePageSays) {
 
 INSTANTIATE_TEST_SUITE_P(Page, HooksMark, testing::ValuesIn(mark_cases()),
                          [](const auto &test) { return test.param.name; });
+
+TEST_F(HooksEvents, EveryProcessHasItsOwnPidAndCommand) {
+    const std::uint32_t mine = world->kernel_pid();
+    EXPECT_NE(mine, 0u);
+    EXPECT_EQ(as({},
+                 [&] {
+                     const std::uint32_t other = world->kernel_pid();
+                     if (other == 0 || other == mine) throw std::runtime_error(fmt::format("pid {}", other));
+                     prctl(PR_SET_NAME, "another name");
+                     world->inside(Maker::user, [&] {
+                         const auto mark = world->mark(HookWorld::socket(Maker::user, AF_INET6, SOCK_STREAM));
+                         if (!mark || std::string(mark->comm) != "another name")
+                             throw std::runtime_error("command");
+                     });
+                 }),
+              "");
+}
 
 TEST_F(HooksEvents, WatchTellsWhoItWas) {
     const Sandbox &sandbox = Sandbox::current();

@@ -64,8 +64,9 @@ class HookWorld {
     void attach(const std::string &name);
     std::uint64_t count(lk_hook hook, lk_reason reason) const;
     std::optional<lk_mark> mark(const Fd &socket) const;
-    // This process as the kernel counts it, outside of the sandbox's pid namespace.
-    std::uint32_t kernel_pid() const { return kernel_pid_; }
+    // The calling process as the hooks count it: not in the sandbox's pid namespace, but from outside. Attach
+    // first.
+    std::uint32_t kernel_pid() const;
 
     // Calls BODY with the calling thread in MAKER's namespace and cgroup.
     void inside(Maker maker, const std::function<void()> &body) const;
@@ -77,7 +78,6 @@ class HookWorld {
     std::string vpn_cgroup_ = Sandbox::current().cgroup_root() + "/hooks-vpn";
     Place place_;
     std::string policy_;
-    std::uint32_t kernel_pid_ = 0;
     std::vector<std::unique_ptr<Helper>> servers_;
 
     void plug(Netns &far, const std::string &device, const std::string &net4, const std::string &net6,
@@ -212,6 +212,15 @@ inline std::optional<lk_mark> HookWorld::mark(const Fd &socket) const {
     lk_mark value{};
     if (!maps->marks.lookup(socket.get(), value)) return std::nullopt;
     return value;
+}
+
+inline std::uint32_t HookWorld::kernel_pid() const {
+    std::uint32_t pid = 0;
+    host_.inside([&] {
+        const auto found = mark(socket(Maker::user, AF_INET, SOCK_DGRAM));
+        pid = found ? found->pid : 0;
+    });
+    return pid;
 }
 
 inline void HookWorld::inside(Maker maker, const std::function<void()> &body) const {
