@@ -157,7 +157,9 @@ Background::~Background() {
 }
 
 bool Background::alive() const {
-    return pid_ > 0 && kill(pid_, 0) == 0 && waitpid(pid_, nullptr, WNOHANG | WNOWAIT) == 0;
+    siginfo_t ended{}; // waitpid() knows no WNOWAIT
+    return pid_ > 0 && waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           ended.si_pid == 0;
 }
 
 void Background::end(int signal_number) {
