@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "control/control.h"
 #include "control/follower_process.h"
@@ -20,6 +21,7 @@ namespace lk {
 namespace {
 
 constexpr std::chrono::seconds lock_limit{10};
+constexpr std::chrono::seconds follower_limit{3};
 
 // What is in force now. A state that cannot be read has no document, but its uplinks stay guarded.
 struct Before {
@@ -118,10 +120,15 @@ Result<pid_t> ensure_follower(const Site &site) {
         return pid;
     };
     if (const auto pid = living()) return *pid;
-    Result<pid_t> started = start_follower(site.place);
-    if (!started)
+    // A follower whose pin was removed tells itself again within a second.
+    const auto deadline = std::chrono::steady_clock::now() + follower_limit;
+    while (true) {
+        Result<pid_t> started = start_follower(site.place);
+        if (started) return started;
         if (const auto pid = living()) return *pid; // another attach was quicker
-    return started;
+        if (std::chrono::steady_clock::now() >= deadline) return started;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
 }
 
 struct Done {

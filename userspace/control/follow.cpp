@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,6 +17,7 @@
 #include "control/control.h"
 #include "control/reconcile.h"
 #include "image/build_scopes.h"
+#include "kernel/pins.h"
 #include "net/monitor.h"
 
 namespace lk {
@@ -31,10 +33,11 @@ constexpr milliseconds hooks_every{5000}; // are the hooks still there?
 constexpr milliseconds retry_first{100};
 constexpr milliseconds retry_longest{30000};
 
-// Which directory this is, for a state that was removed and made again under the same name.
-std::optional<std::pair<dev_t, ino_t>> identity(const std::string &directory) {
+// Which one this is, for what was removed and made again under the same name.
+using Identity = std::optional<std::pair<dev_t, ino_t>>;
+Identity identity(const std::string &path) {
     struct stat found;
-    if (stat(directory.c_str(), &found) != 0) return std::nullopt;
+    if (stat(path.c_str(), &found) != 0) return std::nullopt;
     return std::pair(found.st_dev, found.st_ino);
 }
 
@@ -55,15 +58,16 @@ class Signals {
 
 class Follower {
   public:
-    Follower(const Site &site, const FollowTold &told, State state, Monitor monitor, Fd signals)
-        : site_(site), told_(told), state_(std::move(state)), monitor_(std::move(monitor)),
-          signals_(std::move(signals)), directory_(identity(site.place.directory())) {}
+    Follower(const Site &site, const FollowTold &told, State state, Fd claim, Monitor monitor, Fd signals)
+        : site_(site), told_(told), state_(std::move(state)), claim_(std::move(claim)),
+          monitor_(std::move(monitor)), signals_(std::move(signals)),
+          directory_(identity(site.place.directory())), word_(identity(word_pin())) {}
 
     Result<void> run() {
         while (true) {
             const auto now = Clock::now();
             if (now >= next_look_) {
-                if (!still_there()) return {};
+                if (!still_there() || !adopt() || !still_ours()) return {};
                 next_look_ = now + look_every;
                 if (now >= next_hooks_) {
                     next_hooks_ = now + hooks_every;
@@ -77,10 +81,39 @@ class Follower {
 
   private:
     bool still_there() const { return directory_ && identity(site_.place.directory()) == directory_; }
+    std::string word_pin() const { return Pins{site_.place.directory()}.maps() + "/lk_word"; }
+
+    // Goes over to the maps that are pinned now, if an attach had to make new ones; the old ones must not be
+    // held, or they could not be removed. False: they cannot be used.
+    bool adopt() {
+        const Identity now = identity(word_pin());
+        if (state_ && now == word_) return true;
+        state_.reset();
+        built_.reset();
+        document_.reset();
+        dirty_ = true;
+        Result<std::optional<State>> found = State::find(site_.place);
+        if (!found) return false;
+        if (*found) {
+            state_ = std::move(*found);
+            word_ = now;
+        }
+        return true; // half made: it will be whole, or gone
+    }
+
+    // The claim is told by a pin that somebody may remove. False: another follower has it now.
+    bool still_ours() {
+        if (!state_ || state_->follower() == getpid()) return true;
+        claim_.reset();
+        Result<std::optional<Fd>> claim = state_->claim_follower();
+        if (!claim || !*claim) return false;
+        claim_ = std::move(**claim);
+        return true;
+    }
 
     bool hooks_alive() const {
-        if (!built_) return true; // a turn is due anyway
-        const auto hooks = state_.uplink_hooks();
+        if (!built_ || !state_) return true; // a turn is due anyway
+        const auto hooks = state_->uplink_hooks();
         return hooks && std::ranges::all_of(built_->uplinks,
                                             [&hooks](int ifindex) { return alive_on(*hooks, ifindex); });
     }
@@ -90,8 +123,10 @@ class Follower {
         const Result<Lock> lock = Lock::take(site_.place, lock_wait);
         if (!still_there()) return; // run() ends
         if (!lock) return not_yet(lock.error(), lock.error().exit != Exit::busy);
-        if (!document_ || state_.epoch() != epoch_) {
-            Result<Document> document = state_.document();
+        if (!adopt() || !state_)
+            return not_yet(failure("the filter's maps cannot be used: attach again"), true);
+        if (!document_ || state_->epoch() != epoch_) {
+            Result<Document> document = state_->document();
             if (!document) return not_yet(document.error(), true);
             document_ = *std::move(document);
             built_.reset();
@@ -99,10 +134,10 @@ class Follower {
         guard_new();
         const Built wanted = build_image(*document_, monitor_.topology());
         if (!built_ || !same_image(wanted.image, built_->image) || !hooks_alive()) {
-            Result<Built> built = reconcile(state_, *document_, monitor_.topology());
+            Result<Built> built = reconcile(*state_, *document_, monitor_.topology());
             if (!built) return not_yet(built.error(), true);
             built_ = *std::move(built);
-            epoch_ = state_.epoch();
+            epoch_ = state_->epoch();
         }
         dirty_ = false;
         not_before_ = {};
@@ -120,13 +155,13 @@ class Follower {
         for (const Guarded &guarded : plan_scopes(*document_, monitor_.topology()).guarded)
             if (!built_ || std::ranges::find(built_->uplinks, guarded.ifindex) == built_->uplinks.end())
                 uplinks.push_back(guarded.ifindex);
-        attach_hooks(state_, *document_, monitor_.topology(), uplinks);
+        attach_hooks(*state_, *document_, monitor_.topology(), uplinks);
     }
 
     void not_yet(const Error &error, bool tell) {
         built_.reset();
         not_before_ = Clock::now() + retry_;
-        retry_ = std::min(retry_ * 2, retry_longest);
+        if (tell) retry_ = std::min(retry_ * 2, retry_longest);
         if (tell && error.message != trouble_ && told_.trouble) told_.trouble(error.message);
         if (tell) trouble_ = error.message;
     }
@@ -175,10 +210,11 @@ class Follower {
 
     const Site &site_;
     const FollowTold &told_;
-    State state_;
+    std::optional<State> state_; // none while the pinned one is half made
+    Fd claim_;
     Monitor monitor_;
     Fd signals_;
-    std::optional<std::pair<dev_t, ino_t>> directory_;
+    Identity directory_, word_;
 
     std::optional<Document> document_;
     std::optional<Built> built_; // what was committed last; none: unknown
@@ -198,12 +234,14 @@ Result<void> follow(const Site &site, const FollowTold &told) {
     if (!state) return state.error();
     if (!*state)
         return Error{Exit::not_attached, "nothing is attached in this network namespace: attach first"};
-    const Result<std::optional<Fd>> claim = (*state)->claim_follower();
+    Result<std::optional<Fd>> claim = (*state)->claim_follower();
     if (!claim) return claim.error();
     if (!*claim) return Error{Exit::busy, "another follower keeps this network namespace current already"};
     Result<Monitor> monitor = Monitor::open();
     if (!monitor) return monitor.error();
-    return Follower(site, told, **std::move(state), *std::move(monitor), *std::move(signals)).run();
+    return Follower(site, told, std::move(**state), std::move(**claim), *std::move(monitor),
+                    *std::move(signals))
+        .run();
 }
 
 } // namespace lk
