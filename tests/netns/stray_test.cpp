@@ -11,8 +11,12 @@
 
 #include <cstring>
 
-#include "cli_world.h"
+#include <gtest/gtest.h>
+
 #include "harness/bytes.h"
+#include "harness/capture.h"
+#include "harness/netns.h"
+#include "harness/process.h"
 
 using namespace lk::harness;
 
@@ -62,12 +66,17 @@ Bytes disguised(Bytes frame, std::size_t place, const Bytes &shown) {
 
 class Stray : public testing::Test {
   protected:
-    CliWorld world_{"stray"};
-    Capture capture_{world_.far()};
+    Netns far_{"lk-stray-far"}, host_{"lk-stray-host"};
+    Capture capture_{far_};
+
+    ~Stray() override { leakbpf(host_.fd(), {"detach", "--all"}); }
 
     Stray() {
-        world_.host().ip("addr add 2001:db8:7::2/64 dev eth0 nodad");
-        world_.host().inside([] {
+        host_.ip("link add eth0 address 02:00:00:07:01:02 type veth peer name far0 address 02:00:00:07:01:01 "
+                 "netns lk-stray-far\n"
+                 "link set eth0 up\naddr add 10.7.1.2/24 dev eth0\naddr add 2001:db8:7::2/64 dev eth0 nodad");
+        far_.ip("link set far0 up");
+        host_.inside([] {
             const lk::Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
             ethtool_value off{ETHTOOL_STXCSUM, 0};
             ifreq request{};
@@ -78,14 +87,14 @@ class Stray : public testing::Test {
     }
 
     void guard() {
-        const Output output =
-            world_.attach({"eth0", "--gw", "198.51.100.7", "--gw", "2001:db8:100::7", "--no-follow"});
+        const Output output = leakbpf(
+            host_.fd(), {"attach", "eth0", "--gw", "198.51.100.7", "--gw", "2001:db8:100::7", "--no-follow"});
         ASSERT_EQ(output.status, 0) << output.err;
     }
 
     // FRAME with a checksum to be written at START + OFFSET, of all from START on.
     void send_unfinished(const Bytes &frame, std::size_t start, std::size_t offset) {
-        world_.host().inside([&] {
+        host_.inside([&] {
             const lk::Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
             int on = 1;
             ASSERT_EQ(setsockopt(fd.get(), SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), 0)
@@ -98,10 +107,8 @@ class Stray : public testing::Test {
             to.sll_protocol = htons(0x0800);
             to.sll_ifindex = static_cast<int>(if_nametoindex("eth0"));
             const Bytes data = Bytes(reinterpret_cast<const char *>(&header), sizeof(header)) + frame;
-            ASSERT_EQ(
-                sendto(fd.get(), data.data(), data.size(), 0, reinterpret_cast<sockaddr *>(&to), sizeof(to)),
-                static_cast<ssize_t>(data.size()))
-                << strerror(errno);
+            // A packet that is dropped on its way is told to a packet socket as an error.
+            sendto(fd.get(), data.data(), data.size(), 0, reinterpret_cast<sockaddr *>(&to), sizeof(to));
         });
     }
 
@@ -133,12 +140,6 @@ TEST_F(Stray, ChecksumOverTheDestination) {
         send_unfinished(
             disguised(datagram(family, to), family.destination, family.gateway.bytes().substr(0, 2)),
             family.destination, 0);
-    });
-}
-
-TEST_F(Stray, ChecksumOverTheTypeOfAFrameCalledEapol) {
-    is_stopped([this](const Family &family, const Ip &to) {
-        send_unfinished(disguised(datagram(family, to), 12, be16(0x888e)), 12, 0);
     });
 }
 
