@@ -66,7 +66,7 @@ Result<void> load_object(const EmbeddedObject &embedded, const Pins &pins) {
         auto error =
             system_error(fmt::format("the kernel does not take the BPF object {}", embedded.name), number);
         if (!libbpf_said.empty()) error.message += fmt::format(" (libbpf: {})", libbpf_said);
-        if (error.exit == Exit::failure && (number == EINVAL || number == ENOTSUP))
+        if (error.exit == Exit::failure && (number == EINVAL || number == ENOTSUP || number == ENOSYS))
             error.exit = Exit::unsupported;
         return error;
     }
