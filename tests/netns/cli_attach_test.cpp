@@ -20,33 +20,6 @@ using testing::HasSubstr;
 
 namespace {
 
-const std::vector<std::string> none;
-
-std::string contents(const std::string &path) {
-    std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
-
-std::vector<std::string> pins() {
-    std::vector<std::string> found;
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(Sandbox::current().bpffs()))
-        if (entry.path().extension() != ".debug" && entry.path().filename() != "leakbpf")
-            found.push_back(entry.path());
-    return found;
-}
-
-// Processes of ours in this sandbox's pid namespace, this test aside.
-std::vector<std::string> processes() {
-    std::vector<std::string> found;
-    for (const auto &entry : std::filesystem::directory_iterator("/proc")) {
-        const std::string line = contents(entry.path() / "cmdline");
-        if (isdigit(entry.path().filename().c_str()[0]) && line.starts_with("leakbpf")) found.push_back(line);
-    }
-    return found;
-}
-
 // A program of somebody else on tcx egress that answers "pass", so that nobody after it is asked.
 class ForeignTcx {
   public:
@@ -327,20 +300,6 @@ TEST(CliAttach, KilledInTheMiddle) {
     ASSERT_EQ(world.leakbpf({"detach"}).status, 0);
     EXPECT_EQ(pins(), none);
     EXPECT_TRUE(world.leaks());
-}
-
-TEST(CliAttach, TwoHundredRoundsLeaveNothing) {
-    CliWorld world("att-200");
-    for (int round = 0; round < 200; ++round) {
-        const Output attached = world.attach();
-        ASSERT_EQ(attached.status, 0) << round << ": " << attached.err;
-        const Output detached = world.leakbpf({"detach"});
-        ASSERT_EQ(detached.status, 0) << round << ": " << detached.err;
-    }
-    EXPECT_EQ(pins(), none);
-    EXPECT_EQ(processes(), none);
-    EXPECT_TRUE(world.leaks());
-    EXPECT_EQ(run({"tc", "filter", "show", "dev", "eth0", "egress"}, {.netns = world.host().fd()}).out, "");
 }
 
 TEST(CliWatch, ShowsWhatIsRefused) {

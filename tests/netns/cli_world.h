@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,34 @@
 #include "harness/sandbox.h"
 
 namespace lk::harness {
+
+inline const std::vector<std::string> none;
+
+inline std::string contents(const std::string &path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+// Pins of ours in the sandbox.
+inline std::vector<std::string> pins() {
+    std::vector<std::string> found;
+    for (const auto &entry : std::filesystem::recursive_directory_iterator(Sandbox::current().bpffs()))
+        if (entry.path().extension() != ".debug" && entry.path().filename() != "leakbpf")
+            found.push_back(entry.path());
+    return found;
+}
+
+// Followers in the sandbox.
+inline std::vector<std::string> processes() {
+    std::vector<std::string> found;
+    for (const auto &entry : std::filesystem::directory_iterator("/proc")) {
+        const std::string line = contents(entry.path() / "cmdline");
+        if (isdigit(entry.path().filename().c_str()[0]) && line.starts_with("leakbpf")) found.push_back(line);
+    }
+    return found;
+}
 
 class CliWorld {
   public:
