@@ -196,6 +196,21 @@ int lk_getpeername6(struct bpf_sock_addr *ctx) {
     return LK_GO_ON;
 }
 
+extern int LINUX_KERNEL_VERSION __kconfig;
+#define LK_SOCKOPT_KNOWS_NETNS   (5 << 16 | 15 << 8)
+#define LK_SOCKOPT_KNOWS_PROCESS (6 << 16 | 1 << 8)
+
+/*
+ * A socket of the protected network namespace. Before 5.15 a setsockopt program cannot ask for that: the
+ * guard then holds for all namespaces, because it is the only hook that sees these sockets at all.
+ */
+static __always_inline int lk_is_guarded(struct bpf_sockopt *ctx) {
+    const struct lk_host *host = lk_find_host();
+    if (!host) return 0;
+    if (LINUX_KERNEL_VERSION < LK_SOCKOPT_KNOWS_NETNS) return 1;
+    return host->netns_cookie == bpf_get_netns_cookie(ctx);
+}
+
 /* Packets of these sockets would leave below TC. */
 static __always_inline int lk_bypasses_tc(const struct bpf_sockopt *ctx) {
     if (ctx->level == LK_SOL_XDP) return 1;
@@ -211,9 +226,7 @@ int lk_setsockopt(struct bpf_sockopt *ctx) {
     int bypasses = lk_bypasses_tc(ctx);
     /* Longer values than a page are not shown to us; the kernel takes the caller's own if we say so. */
     if (ctx->optlen > 4096) ctx->optlen = 0;
-    if (!bypasses) return LK_GO_ON;
-    const struct lk_host *host = lk_find_host();
-    if (!host || host->netns_cookie != bpf_get_netns_cookie(ctx)) return LK_GO_ON;
+    if (!bypasses || !lk_is_guarded(ctx)) return LK_GO_ON;
 
     lk_tally(LK_HOOK_SETSOCKOPT, LK_BYPASS, 1, 0);
     struct lk_event *event = lk_event_begin();
@@ -223,9 +236,11 @@ int lk_setsockopt(struct bpf_sockopt *ctx) {
         event->reason = LK_BYPASS;
         event->flags = LK_EVENT_UID;
         event->uid = (__u32)bpf_get_current_uid_gid();
-        event->pid = bpf_get_current_pid_tgid() >> 32;
         event->cgroup_id = bpf_get_current_cgroup_id();
-        bpf_get_current_comm(event->comm, sizeof(event->comm));
+        if (LINUX_KERNEL_VERSION >= LK_SOCKOPT_KNOWS_PROCESS) {
+            event->pid = bpf_get_current_pid_tgid() >> 32;
+            bpf_get_current_comm(event->comm, sizeof(event->comm));
+        }
         bpf_ringbuf_submit(event, 0);
     }
     return LK_EPERM;
