@@ -199,6 +199,27 @@ void killed_follower(int family) {
     if (!plain_only) run_in(true);
 }
 
+// A renamed uplink has lost its routes for a moment. It is the same device: what sat on it stays.
+void renamed_without_routes(int family) {
+    auto run_in = [&](bool with_filter) {
+        World world({.name = with_filter ? "gname" : "pname", .container = false});
+        if (with_filter) world.attach(attach_args(Setting::standard));
+        world.host().ip("link set eth0 down\nlink set eth0 name wan0\nlink set wan0 up");
+        if (!with_filter) {
+            std::string trouble = root_injects(world, family, "wan0", 2);
+            EXPECT_TRUE(world.capture().awaits(marked(2))) << "not visible without the filter: " << trouble;
+            return;
+        }
+        bool released = eventually([&] { return !guarded(world, "wan0"); }, 1s);
+        EXPECT_FALSE(released) << "taken off:\n" << world.leakbpf({"status"}).out;
+        root_injects(world, family, "wan0", 2);
+        world.capture().settle();
+        EXPECT_EQ(world.capture().count(marked(2)), 0u) << "leaked by root's frame";
+    };
+    run_in(false);
+    if (!plain_only) run_in(true);
+}
+
 // ---- and what must go on: roaming, bridge, macvlan
 
 std::string lan_answers(World &world, const Ip &neighbour, const std::string &device) {
@@ -281,6 +302,7 @@ void add_device_cases(Matrix &matrix) {
     };
     for (const Change &what : changes)
         matrix.add_special("devices", what.name, [what](int family) { change(family, what); });
+    matrix.add_special("devices", "uplink_renamed_without_routes", renamed_without_routes);
     matrix.add_special("devices", "without_a_follower", killed_follower);
     matrix.add_special("devices", "roaming_to_another_lan", roams, Expect::leaves);
     matrix.add_special(

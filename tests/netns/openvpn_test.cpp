@@ -46,8 +46,24 @@ Background openvpn(const Netns &netns, const std::string &key, const std::string
     return Background(argv, {.netns = netns.fd(), .uid = client ? vpn_uid : 0}, log);
 }
 
-bool pings(const Netns &netns, const std::string &to) {
-    return run({"ping", "-c", "1", "-W", "1", "-p", "6c6b4f564e", to}, {.netns = netns.fd()}).status == 0;
+const Bytes ping_token = "lk<inside-openvpn>";
+
+bool pings(const Netns &netns, const Ip &to) {
+    return as({.netns = netns.fd(), .uid = user_uid},
+              [&] {
+                  int protocol = to.family == 4 ? +IPPROTO_ICMP : +IPPROTO_ICMPV6;
+                  Fd fd(socket(to.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, protocol));
+                  timeval limit{0, 500'000};
+                  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+                  SockAddr address(to, 0);
+                  Bytes request = echo_request(to, to, 1, ping_token);
+                  char answer[256];
+                  if (sendto(fd.get(), request.data(), request.size(), 0, address.get(), address.length) <
+                          0 ||
+                      recv(fd.get(), answer, sizeof(answer), 0) < 0)
+                      throw std::runtime_error(strerror(errno));
+              })
+        .empty();
 }
 
 // /dev/net/tun as most machines have it, open to all: in this mount namespace only.
@@ -89,12 +105,12 @@ TEST(OpenVpn, CarriesPingsWithTheFilterOn) {
     world.attach(args);
     Background far = openvpn(world.isp(), key, dir + "/far.log", false);
     Background client = openvpn(world.host(), key, dir + "/near.log", true);
-    EXPECT_TRUE(eventually([&] { return pings(world.host(), "10.43.0.1"); }, 20s))
+    EXPECT_TRUE(eventually([&] { return pings(world.host(), Ip::of("10.43.0.1")); }, 20s))
         << text_of(dir + "/near.log") << text_of(dir + "/far.log") << world.leakbpf({"status"}).out;
-    EXPECT_TRUE(pings(world.host(), "2001:db8:43::1"));
-    EXPECT_TRUE(pings(world.host(), "10.43.0.1"));
+    EXPECT_TRUE(pings(world.host(), Ip::of("2001:db8:43::1")));
+    EXPECT_TRUE(pings(world.host(), Ip::of("10.43.0.1")));
     Mark clear;
-    clear.bytes("lkOVNlkOVN");
+    clear.bytes(ping_token);
     world.capture().settle();
     EXPECT_EQ(world.capture().count(clear), 0u) << "a ping was seen in the clear";
     Mark outer;
