@@ -122,7 +122,7 @@ inline HookWorld::HookWorld(const std::string &name)
                                                "198.51.100.9",  "2001:db8:7::53", "2001:db8:7::7",
                                                "2001:db8:7::8"};
     for (const char *address : outside)
-        isp_.ip(fmt::format("addr add {} dev lo", address));
+        isp_.ip(fmt::format("addr add {} dev lo{}", address, strchr(address, ':') ? " nodad" : ""));
     serve(isp_, outside, {53, 80});
     serve(vpn_, {"10.43.0.1", "2001:db8:43::1"}, {53, 5353});
     serve(ct_, {"10.10.0.2", "2001:db8:a::2"}, {53});
