@@ -78,6 +78,28 @@ TEST_F(StateSockets, OlderOnesOfThisNamespaceAreMarkedWithTheirMaker) {
     EXPECT_FALSE(mark(elsewhere));
 }
 
+TEST_F(StateSockets, OlderPacketSocketsLoseTheBypass) {
+    const auto bypass = [](const Fd &socket) {
+        int value = -1;
+        socklen_t size = sizeof(value);
+        getsockopt(socket.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &value, &size);
+        return value;
+    };
+    const auto bypassing = [&] {
+        Fd socket = made_by(0, AF_PACKET, SOCK_DGRAM);
+        const int on = 1;
+        EXPECT_EQ(setsockopt(socket.get(), SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)), 0);
+        EXPECT_EQ(bypass(socket), 1);
+        return socket;
+    };
+    Fd here, elsewhere;
+    world.inside([&] { here = bypassing(); });
+    world.far().inside([&] { elsewhere = bypassing(); });
+    attach();
+    EXPECT_EQ(bypass(here), 0);
+    EXPECT_EQ(bypass(elsewhere), 1);
+}
+
 TEST_F(StateSockets, AMarkThatIsThereStays) {
     attach();
     Fd socket;

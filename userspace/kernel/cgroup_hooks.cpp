@@ -88,15 +88,22 @@ Result<void> State::attach_cgroup_hooks() {
     if (!cgroup) return system_error(fmt::format("cannot open the cgroup directory {}", root), errno);
     struct stat st {};
     if (::fstat(cgroup.get(), &st) != 0) return system_error("cannot read " + root, errno);
-    for (const auto &kind : cgroup_hook_kinds()) {
-        auto attached = attach_hook(impl_->pins, kind, impl_->program(kind.program), cgroup.get(), st.st_ino);
-        if (!attached) return attached;
-        // From here on new sockets are marked by the kernel, so no socket falls between the two.
-        if (kind.type == BPF_CGROUP_INET_SOCK_CREATE)
-            if (auto marked = mark_old_sockets(impl_->maps.marks, impl_->place.netns_cookie); !marked)
-                return marked;
-    }
-    return {};
+    const auto attach = [&](bool before_walk) -> Result<void> {
+        for (const auto &kind : cgroup_hook_kinds()) {
+            if (before_walk !=
+                (kind.type == BPF_CGROUP_INET_SOCK_CREATE || kind.type == BPF_CGROUP_SETSOCKOPT))
+                continue;
+            auto attached =
+                attach_hook(impl_->pins, kind, impl_->program(kind.program), cgroup.get(), st.st_ino);
+            if (!attached) return attached;
+        }
+        return {};
+    };
+    // With these two new sockets are marked and guarded by the kernel, so none falls between them and the
+    // walk.
+    if (auto attached = attach(true); !attached) return attached;
+    if (auto taken = take_in_old_sockets(impl_->maps.marks, impl_->place.netns_cookie); !taken) return taken;
+    return attach(false);
 }
 
 Result<std::vector<CgroupHook>> State::cgroup_hooks() const {

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/if_packet.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -42,14 +43,29 @@ bool for_each_number(const std::string &path, Visit visit) {
     return true;
 }
 
-bool is_inet_here(int socket, std::uint64_t netns_cookie) {
-    int domain = 0;
+// The address family of a socket of our network namespace, AF_UNSPEC for any other.
+int family_here(int socket, std::uint64_t netns_cookie) {
+    int domain = AF_UNSPEC;
     socklen_t size = sizeof(domain);
-    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
-    if (domain != AF_INET && domain != AF_INET6) return false;
+    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return AF_UNSPEC;
     std::uint64_t cookie = 0;
     size = sizeof(cookie);
-    return ::getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 && cookie == netns_cookie;
+    const bool here =
+        ::getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 && cookie == netns_cookie;
+    return here ? domain : AF_UNSPEC;
+}
+
+// The next frame that it sends meets TC.
+Result<void> end_bypass(int socket, int pid) {
+    int bypass = 0;
+    socklen_t size = sizeof(bypass);
+    if (::getsockopt(socket, SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, &size) != 0 || bypass == 0) return {};
+    const int off = 0;
+    if (::setsockopt(socket, SOL_PACKET, PACKET_QDISC_BYPASS, &off, sizeof(off)) == 0) return {};
+    return system_error(fmt::format("process {} holds a packet socket that passes below TC, and the bypass "
+                                    "cannot be taken off: end the process first",
+                                    pid),
+                        errno);
 }
 
 void read_comm(int pid, lk_mark &mark) {
@@ -73,9 +89,15 @@ class Walk {
             const Fd socket{static_cast<int>(syscall(SYS_pidfd_getfd, pidfd.get(), number, 0))};
             if (!socket) return;
             seen_.insert(inode);
-            mark(socket.get(), pid);
+            const int family = family_here(socket.get(), netns_cookie_);
+            if (family == AF_INET || family == AF_INET6) mark(socket.get(), pid);
+            if (family != AF_PACKET) return;
+            if (auto ended = end_bypass(socket.get(), pid); !ended) answer_ = ended;
         });
     }
+
+    // The last bypass that could not be ended.
+    const Result<void> &answer() const { return answer_; }
 
   private:
     // "socket:[INODE]", empty for other descriptors.
@@ -89,7 +111,7 @@ class Walk {
 
     void mark(int socket, int pid) const {
         struct stat st {};
-        if (!is_inet_here(socket, netns_cookie_) || ::fstat(socket, &st) != 0) return;
+        if (::fstat(socket, &st) != 0) return;
         lk_mark value{};
         value.netns_cookie = netns_cookie_;
         value.uid = st.st_uid; // of its creator, as the socket keeps it
@@ -102,15 +124,16 @@ class Walk {
     int marks_fd_;
     std::uint64_t netns_cookie_;
     std::unordered_set<std::string> seen_;
+    Result<void> answer_;
 };
 
 } // namespace
 
-Result<void> mark_old_sockets(const Map<int, lk_mark> &marks, std::uint64_t netns_cookie) {
+Result<void> take_in_old_sockets(const Map<int, lk_mark> &marks, std::uint64_t netns_cookie) {
     Walk walk{marks.fd(), netns_cookie};
     if (!for_each_number("/proc", [&](int pid) { walk.process(pid); }))
         return system_error("cannot read /proc, where the sockets that are already open are found", errno);
-    return {};
+    return walk.answer();
 }
 
 } // namespace lk

@@ -68,7 +68,8 @@ class Classifier {
         }
         if (gathers_ports(device)) return by_ports(i);
         if (device.access_point || device.kind == "veth") return DeviceClass::inside;
-        if (device.kind == "wireguard" || device.kind == "xfrm") return DeviceClass::tunnel;
+        if (device.kind == "wireguard" || device.kind == "xfrm" || device.kind.starts_with("ovpn"))
+            return DeviceClass::tunnel; // ovpn: OpenVPN's data channel in the kernel, and its forerunners
         if (device.kind == "tun" && device.arphrd == ARPHRD_NONE) return DeviceClass::tunnel;
         if (device.kind == "tun" && device.arphrd == ARPHRD_ETHER) return DeviceClass::inside; // tap
         return DeviceClass::uplink;

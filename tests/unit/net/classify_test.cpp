@@ -45,6 +45,8 @@ const std::vector<Case> cases{
 
     // kinds
     {"wireguard", {Dev(2, "wg0", "wireguard").type(ARPHRD_NONE)}, "T", 2, {2}},
+    {"ovpn", {Dev(2, "tun0", "ovpn").type(ARPHRD_NONE)}, "T", 2, {2}},
+    {"ovpn-dco-v2", {Dev(2, "tun0", "ovpn-dco-v2").type(ARPHRD_NONE)}, "T", 2, {2}},
     {"xfrm", {eth0(), Dev(3, "x", "xfrm").type(ARPHRD_NONE).on(2)}, "UT", 2, {2}},
     {"tun", {Dev(2, "tun0", "tun").type(ARPHRD_NONE)}, "T", 2, {2}},
     {"tap", {Dev(2, "tap0", "tun")}, "I", 2, {2}},
