@@ -17,6 +17,7 @@ namespace lk::harness {
 
 namespace {
 
+constexpr int proto_mptcp = 262;
 constexpr std::uint16_t closed_port = 7, open_port = 7777;
 
 // A packet of the case's stranger (or of FROM) to the host (or to TO).
@@ -117,6 +118,44 @@ std::string hop_limit_exceeded(Env &env) {
     return "";
 }
 
+// A connection through the tunnel, to which the kernel adds a subflow over the uplink by itself.
+std::string added_subflow(Env &env) {
+    const Netns &host = env.world.host();
+    for (const Netns *netns : {&host, static_cast<const Netns *>(&env.world.isp())})
+        run({"ip", "mptcp", "limits", "set", "subflow", "2", "add_addr_accepted", "2"},
+            {.netns = netns->fd()});
+    Output endpoint = run({"ip", "mptcp", "endpoint", "add", env.source().str(), "dev", "eth0", "subflow"},
+                          {.netns = host.fd()});
+    int domain = env.family == 4 ? AF_INET : AF_INET6;
+    SockAddr to(env.tunneled, env.port);
+    Puppet server({.netns = env.world.isp().fd()}, [&](const std::function<void()> &next) {
+        Fd listening(must(socket(domain, SOCK_STREAM | SOCK_CLOEXEC, proto_mptcp), "socket"));
+        int on = 1;
+        setsockopt(listening.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        must(bind(listening.get(), to.get(), to.length), "bind");
+        must(listen(listening.get(), 4), "listen");
+        next();
+        Fd peer(must(accept(listening.get(), nullptr, nullptr), "accept"));
+        Bytes data = receive(peer.get());
+        must(send(peer.get(), data.data(), data.size(), MSG_NOSIGNAL), "send");
+        next();
+    });
+    Puppet client({.netns = host.fd(), .uid = user_uid}, [&](const std::function<void()> &next) {
+        Fd fd(must(socket(domain, SOCK_STREAM | SOCK_CLOEXEC, proto_mptcp), "socket"));
+        next();
+        if (int error = connect_briefly(fd.get(), to, 2000)) errno = error, fail("connect");
+        must(send(fd.get(), "hello", 5, MSG_NOSIGNAL), "send");
+        next();
+        receive(fd.get());
+        next();
+    });
+    std::string trouble = endpoint.err + client.step() + server.step() + client.step();
+    // The kernel's worker adds the subflow when it comes round to it.
+    eventually([&] { return env.world.capture().count(env.mark, env.since) > 0; }, 300ms);
+    run({"ip", "mptcp", "endpoint", "flush"}, {.netns = host.fd()});
+    return trouble;
+}
+
 // ---- identities
 
 // Sends on a descriptor that MAKER made, as SENDER.
@@ -197,6 +236,10 @@ void add_kernel_cases(Matrix &matrix) {
     add("kernel_protocol_unreachable", unknown_protocol_from_outside);
     add("kernel_hop_limit_exceeded", hop_limit_exceeded);
     add("kernel_time_wait", time_wait, Expect::stays, Who::vpn);
+    Vector subflow{.group = "sockets", .name = "kernel_mptcp_subflow", .run = added_subflow};
+    subflow.who = {Who::user};
+    subflow.tunnel = {true};
+    matrix.add(subflow);
     add(
         "syn_ack_of_a_listener", [](Env &env) { return syn_to_a_listener(env, user_uid); }, Expect::stays,
         Who::user);
