@@ -186,23 +186,23 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
 
 } // namespace
 
-Result<AttachAnswer> attach(const Site &site, const AttachRequest &asked) {
-    AttachRequest request = asked;
-    if (Result<void> done = resolve_cgroups(request.policy, site.place.cgroup_root); !done)
+Result<AttachAnswer> attach(const Site &site, const AttachRequest &request) {
+    AttachRequest resolved = request;
+    if (Result<void> done = resolve_cgroups(resolved.policy, site.place.cgroup_root); !done)
         return done.error();
     Result<Monitor> monitor = Monitor::open(); // before anything is read, so that nothing is missed
     if (!monitor) return monitor.error();
     // What is wrong with the input is said before anything is made or waited for.
     const Result<Before> before = read_before(site, monitor->topology());
     if (!before) return before.error();
-    if (const Result<Plan> plan = plan_over(*before, request, monitor->topology()); !plan)
+    if (const Result<Plan> plan = plan_over(*before, resolved, monitor->topology()); !plan)
         return plan.error();
 
     const bool fresh = !any_state(site.place); // asked before the lock makes a directory
-    Result<Done> done = attach_locked(site, request, *monitor, fresh);
+    Result<Done> done = attach_locked(site, resolved, *monitor, fresh);
     if (!done) return done.error();
     AttachAnswer answer = std::move(done->answer);
-    for (std::string &notice : root_sockets(request.policy))
+    for (std::string &notice : root_sockets(resolved.policy))
         answer.notices.push_back(std::move(notice));
     if (request.follow) {
         const Result<pid_t> follower = ensure_follower(site);

@@ -48,7 +48,9 @@ Result<bool> detach_some(const Site &site, const std::vector<std::string> &names
     if (!current) return current.error();
     const Result<Topology> topology = read_topology();
     if (!topology) return topology.error();
-    const Result<Document> wanted = plan_detach(names, *current, *topology);
+    const Result<std::vector<UplinkHook>> hooks = (*state)->uplink_hooks();
+    if (!hooks) return hooks.error();
+    const Result<Document> wanted = plan_detach(names, hold_guarded(*current, *topology, *hooks), *topology);
     if (!wanted) return wanted.error();
     if (wanted->scopes.empty()) return true;
     if (Result<Built> done = reconcile(**state, *wanted, *topology); !done) return done.error();

@@ -132,6 +132,9 @@ class Follower {
             built_.reset();
         }
         guard_new();
+        const auto hooks = state_->uplink_hooks();
+        if (!hooks) return not_yet(hooks.error(), true);
+        document_ = hold_guarded(*std::move(document_), monitor_.topology(), *hooks);
         const Built wanted = build_image(*document_, monitor_.topology());
         if (!built_ || !same_image(wanted.image, built_->image) || !hooks_alive()) {
             Result<Built> built = reconcile(*state_, *document_, monitor_.topology());

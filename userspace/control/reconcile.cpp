@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "control/scopes.h"
+#include "image/build_scopes.h"
 
 namespace lk {
 
@@ -26,6 +27,29 @@ bool same_image(const MapImage &left, const MapImage &right) {
 bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex) {
     return std::ranges::any_of(
         hooks, [ifindex](const UplinkHook &hook) { return hook.ifindex == ifindex && hook.ours_alive; });
+}
+
+Document hold_guarded(Document document, const Topology &topology, const std::vector<UplinkHook> &hooks) {
+    const std::size_t holder = host_scope(document);
+    if (holder == no_scope) return document;
+    const ScopePlan plan = plan_scopes(document, topology);
+    const auto let_go = [&document](const Device &device) {
+        const auto has = [](const auto &list, const auto &what) {
+            return std::ranges::find(list, what) != list.end();
+        };
+        return std::ranges::any_of(document.scopes, [&](const Scope &scope) {
+            return has(scope.unguarded, device.ifindex) || has(scope.policy.tunnels, device.name) ||
+                   has(scope.policy.insides, device.name);
+        });
+    };
+    for (const UplinkHook &hook : hooks) {
+        const Device *device = topology.find(hook.ifindex);
+        if (!hook.ours_alive || !device || let_go(*device)) continue;
+        if (std::ranges::find(plan.guarded, hook.ifindex, &Guarded::ifindex) != plan.guarded.end()) continue;
+        auto &names = document.scopes[holder].uplinks;
+        if (std::ranges::find(names, device->name) == names.end()) names.push_back(device->name);
+    }
+    return document;
 }
 
 HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
@@ -60,7 +84,10 @@ Result<void> remove_stray_hooks(State &state, const Built &built, const Topology
     return {};
 }
 
-Result<Built> reconcile(State &state, const Document &document, const Topology &topology) {
+Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology) {
+    const Result<std::vector<UplinkHook>> before = state.uplink_hooks();
+    if (!before) return before.error();
+    const Document document = hold_guarded(wanted, topology, *before);
     Built built = build_image(document, topology);
     const HookAnswer hooks = attach_hooks(state, document, topology, built.uplinks);
     built.notices.insert(built.notices.end(), hooks.notices.begin(), hooks.notices.end());

@@ -12,6 +12,11 @@ namespace lk {
 bool same_image(const MapImage &left, const MapImage &right);
 bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex);
 
+// Only detach opens traffic: a device with our living hook stays an uplink whatever became of its name, its
+// routes or its ports. One that DOCUMENT would let go gets its present name put into the scope that takes new
+// uplinks in (the last one, where none does); detach, --tunnel and --inside are what lets go of it.
+Document hold_guarded(Document document, const Topology &topology, const std::vector<UplinkHook> &hooks);
+
 struct HookAnswer {
     std::vector<std::string> notices;
     std::vector<std::string> failed; // "eth0: why"

@@ -3,6 +3,7 @@
 
 #include "control/control.h"
 #include "control/leftovers.h"
+#include "control/reconcile.h"
 #include "control/root_sockets.h"
 #include "control/weaknesses.h"
 
@@ -33,9 +34,10 @@ Result<Status> read_status(const Site &site) {
         else
             status.weaknesses.push_back("the policy in force cannot be read: " + document.error().message);
     }
-    status.built = build_image(status.document, status.topology);
     Result<std::vector<UplinkHook>> uplinks = state.uplink_hooks();
     if (!uplinks) return uplinks.error();
+    status.document = hold_guarded(std::move(status.document), status.topology, *uplinks);
+    status.built = build_image(status.document, status.topology);
     status.uplinks = *std::move(uplinks);
     Result<std::vector<CgroupHook>> sockets = state.cgroup_hooks();
     if (!sockets) return sockets.error();
