@@ -104,10 +104,10 @@ TEST(Snapshot, Addresses) {
              "addr add 198.51.100.7/25 dev v0\n" // again, under another prefix
              "addr add 10.0.0.1 peer 10.1.1.1/24 dev v0\n"
              "addr add 203.0.113.5/24 dev v0 valid_lft 1000 preferred_lft 0\n"
-             "addr add 2001:db8::7/64 dev v0\n"
-             "addr add 2001:db8::8/64 dev v0 valid_lft 1000 preferred_lft 0\n"
-             "addr add 2001:db8:1::1 peer 2001:db8:2::1/64 dev v0\n"
-             "addr add 2001:db8:3::1/128 dev v0");
+             "addr add 2001:db8::7/64 dev v0 nodad\n"
+             "addr add 2001:db8::8/64 dev v0 nodad valid_lft 1000 preferred_lft 0\n"
+             "addr add 2001:db8:1::1 peer 2001:db8:2::1/64 dev v0 nodad\n"
+             "addr add 2001:db8:3::1/128 dev v0 nodad");
     EXPECT_EQ(device(snapshot(netns), "v0"),
               "10 v0 kind=veth type=1 master=0 lower=0 up 10.0.0.1/24 peer 10.1.1.1 198.51.100.7/24 "
               "198.51.100.7/25 198.51.100.8/24 203.0.113.5/24 2001:db8::7/64 2001:db8::8/64 "
