@@ -83,9 +83,30 @@ TEST_F(CliFollower, GuardsAnUplinkThatIsPluggedIn) {
     EXPECT_FALSE(world_.passes("203.0.113.200"));
     EXPECT_FALSE(world_.leaks());
     EXPECT_TRUE(eventually([&] { return world_.gateway_reached(); })); // by eth1 now
-    // No way out any more: a veth without a default route leads to containers.
-    world_.host().ip("route del default dev eth1");
-    EXPECT_TRUE(eventually([&] { return testing::Value(world_.guarded(), ElementsAre("eth0")); }));
+    // Only detach opens: without its default route it would be a veth to containers.
+    // The address comes after it, so that the follower has seen both when it passes.
+    world_.host().ip("route del default dev eth1\naddr add 10.8.0.2/24 dev eth0\n"
+                     "neigh replace 10.8.0.1 lladdr 02:00:00:07:01:01 dev eth0");
+    EXPECT_TRUE(eventually([&] { return world_.passes("10.8.0.1", "10.8.0.2"); }));
+    EXPECT_THAT(world_.guarded(), ElementsAre("eth0", "eth1"));
+    EXPECT_FALSE(world_.passes("203.0.113.200"));
+    ASSERT_EQ(world_.leakbpf({"detach", "eth1"}).status, 0);
+    EXPECT_THAT(world_.guarded(), ElementsAre("eth0"));
+    EXPECT_TRUE(world_.passes("203.0.113.200"));
+    EXPECT_FALSE(world_.leaks());
+}
+
+// A re-attach while nothing follows must not let go of an uplink that lost its name and its route.
+TEST_F(CliFollower, AttachHoldsWhatIsGuarded) {
+    kill(pid_, SIGKILL);
+    world_.plug("eth1", 2);
+    world_.host().ip("route add default via 10.7.2.1 dev eth1 metric 500\nlink set eth0 down\n"
+                     "link set eth0 name wan9\nlink set wan9 up\n"
+                     "neigh replace 10.7.1.1 lladdr 02:00:00:07:01:01 dev wan9 nud permanent\n"
+                     "route add 203.0.113.0/24 via 10.7.1.1 dev wan9");
+    ASSERT_EQ(world_.attach({"eth1", "--gw", "198.51.100.8"}).status, 0);
+    EXPECT_THAT(world_.guarded(), ElementsAre("wan9", "eth1"));
+    EXPECT_FALSE(world_.leaks());
 }
 
 TEST_F(CliFollower, OnlyLeavesNewUplinksAlone) {

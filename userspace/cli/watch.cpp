@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <net/if.h>
-#include <signal.h>
 #include <sys/signalfd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "base/fd.h"

@@ -37,9 +37,11 @@ Result<Before> read_before(const Site &site, const Topology &topology) {
     if (!found) return found.error();
     before.exists = found->has_value();
     if (before.exists && (*found)->epoch() != 0) {
+        const Result<std::vector<UplinkHook>> hooks = (*found)->uplink_hooks();
+        if (!hooks) return hooks.error();
         Result<Document> document = (*found)->document();
         if (document)
-            before.document = *std::move(document);
+            before.document = hold_guarded(*std::move(document), topology, *hooks);
         else
             before.unreadable = document.error().message;
     }

@@ -68,7 +68,7 @@ Result<void> follow(const Site &site, const FollowTold &told);
 
 // One turn: image from document and topology, commit, hooks on new uplinks, dead hooks cleaned. On a failed
 // commit the hooks of new uplinks are attached all the same (they deny). Needs the Lock.
-Result<Built> reconcile(State &state, const Document &document, const Topology &topology);
+Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology);
 
 struct Status {
     bool attached = false;

@@ -38,8 +38,9 @@ Result<DryRun> dry_run(const std::string &bpffs, const std::string &cgroup_root,
     if (geteuid() != 0) {
         Result<DryRun> dry = plan_over(cgroup_root, request, {});
         if (dry)
-            dry->plan.built.notices.push_back("not root: what is in force now could not be read, so this is "
-                                              "shown as if nothing were attached");
+            dry->plan.built.notices.emplace_back(
+                "not root: what is in force now could not be read, so this is "
+                "shown as if nothing were attached");
         return dry;
     }
     const Result<Site> site = find_site(bpffs, cgroup_root, true);

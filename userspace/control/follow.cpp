@@ -2,7 +2,6 @@
 // The loop: netlink -> reconcile. A follower that dies leaves the last policy in force; nothing here opens
 // anything but what build_image() says.
 #include <poll.h>
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <thread>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "control/leftovers.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "kernel/pins.h"
@@ -11,10 +13,11 @@ namespace {
 
 // Directories of this network namespace, one per version.
 std::vector<std::string> directories(const Place &place) {
-    const std::string root = place.bpffs + "/" + std::string(root_name);
+    const std::string root = fmt::format("{}/{}", place.bpffs, root_name);
     std::vector<std::string> found;
     for (const std::string &name : list_directory(root))
-        if (name.starts_with(namespace_prefix(place.netns_cookie))) found.push_back(root + "/" + name);
+        if (name.starts_with(namespace_prefix(place.netns_cookie)))
+            found.push_back(fmt::format("{}/{}", root, name));
     return found;
 }
 

@@ -62,6 +62,7 @@ std::string device_name(const Topology &topology, int ifindex) {
 
 std::vector<std::string> device_names(const Topology &topology, const std::vector<int> &ifindexes) {
     std::vector<std::string> names;
+    names.reserve(ifindexes.size());
     for (const int ifindex : ifindexes)
         names.push_back(device_name(topology, ifindex));
     return names;

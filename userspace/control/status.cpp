@@ -15,7 +15,7 @@ Result<Status> read_status(const Site &site) {
     if (!found) return found.error();
     if (!*found) {
         if (any_state(site.place))
-            status.remarks.push_back(
+            status.remarks.emplace_back(
                 "there is a filter of another version or a half-made one: leakbpf attach "
                 "replaces it, leakbpf detach takes it off");
         return status;
@@ -32,7 +32,7 @@ Result<Status> read_status(const Site &site) {
         if (document)
             status.document = *std::move(document);
         else
-            status.weaknesses.push_back("the policy in force cannot be read: " + document.error().message);
+            status.weaknesses.emplace_back("the policy in force cannot be read: " + document.error().message);
     }
     Result<std::vector<UplinkHook>> uplinks = state.uplink_hooks();
     if (!uplinks) return uplinks.error();

@@ -52,11 +52,11 @@ void judge_uplinks(Status &status) {
 
 void judge(Status &status) {
     if (status.epoch == 0)
-        status.weaknesses.push_back(
+        status.weaknesses.emplace_back(
             "no policy is in force: everything is denied where a hook is; attach again");
     judge_uplinks(status);
     if (status.cgroup_hooks.empty())
-        status.weaknesses.push_back(
+        status.weaknesses.emplace_back(
             "there are no socket hooks: PACKET_QDISC_BYPASS and AF_XDP are not refused, "
             "and the VPN user is not known");
     for (const CgroupHook &hook : status.cgroup_hooks)
@@ -64,7 +64,7 @@ void judge(Status &status) {
             status.weaknesses.push_back(fmt::format("the socket hook {} is not there: {}; attach again",
                                                     hook.name, without(hook.name)));
     if (!status.follower)
-        status.remarks.push_back(
+        status.remarks.emplace_back(
             "no follower lives: new addresses and uplinks are not taken in; leakbpf follow "
             "or attach again");
 }

@@ -14,6 +14,7 @@ namespace {
 
 std::string all_plain(const std::vector<std::string> &names) {
     std::vector<std::string> words;
+    words.reserve(names.size());
     for (const std::string &name : names)
         words.push_back(plain(name));
     return abridged(words, words.size());

@@ -59,6 +59,7 @@ std::string scopes_text(const Document &document) {
     for (std::size_t index = 0; index < document.scopes.size(); ++index) {
         const Scope &scope = document.scopes[index];
         std::vector<std::string> names;
+        names.reserve(scope.uplinks.size());
         for (const std::string &name : scope.uplinks)
             names.push_back(plain(name));
         text += fmt::format("scope {}: {}{}\n", index + 1, abridged(names),
