@@ -262,21 +262,21 @@ std::string to_json(const Document &document) {
     return Json{{"format", format_version}, {"scopes", scopes}}.dump();
 }
 
-Result<Document> document_from_json(std::string_view text) {
+Result<Document> document_from_json(std::string_view json) {
     std::vector<std::set<std::string>> seen;
     std::optional<std::string> doubled;
     const auto watch = [&](int, Json::parse_event_t event, Json &parsed) {
         if (auto key = doubled_key(seen, event, parsed); key && !doubled) doubled = key;
         return true;
     };
-    const Json json = Json::parse(text, watch, false);
-    if (json.is_discarded()) return bad_input("policy document: not JSON");
+    const Json root = Json::parse(json, watch, false);
+    if (root.is_discarded()) return bad_input("policy document: not JSON");
     if (doubled) return bad_input(fmt::format("policy document: the key {} is there twice", quote(*doubled)));
 
     // The version before all else: another format may have other keys.
-    if (json.is_object() && json.contains("format") && json["format"] != format_version)
+    if (root.is_object() && root.contains("format") && root["format"] != format_version)
         return bad_input(fmt::format("policy document, $.format: {} is of another leakbpf: expected {}",
-                                     json["format"].dump(), format_version));
+                                     root["format"].dump(), format_version));
     Reader reader;
     Document document;
     std::uint64_t format = 0;
@@ -285,7 +285,7 @@ Result<Document> document_from_json(std::string_view text) {
             read_scope(reader, fmt::format("{}[{}]", path, i), item, document.scopes.emplace_back());
         });
     };
-    reader.object("$", json, {{"format", reader.into(format)}, {"scopes", scopes}});
+    reader.object("$", root, {{"format", reader.into(format)}, {"scopes", scopes}});
     if (reader.error()) return *reader.error();
     return document;
 }
