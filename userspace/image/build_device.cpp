@@ -123,7 +123,7 @@ BuiltDevice build_device(const Surroundings &around, const Guarded &guarded,
     }
 
     Reach reach = lk::reach(around.topology, device.ifindex);
-    std::ranges::stable_partition(reach.own, [](const Address &own) { return own.is_v4(); });
+    std::stable_partition(reach.own.begin(), reach.own.end(), [](const Address &own) { return own.is_v4(); });
     auto &record = built.row.record;
     while (record.n_own < LK_MAX_OWN && record.n_own < reach.own.size()) {
         record.own[record.n_own] = reach.own[record.n_own].abi();

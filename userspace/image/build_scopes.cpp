@@ -70,8 +70,7 @@ ScopePlan plan_scopes(const Document &document, const Topology &topology) {
     for (const auto &[ifindex, scope] : scope_of)
         plan.guarded.push_back({ifindex, scope});
     std::ranges::sort(plan.unguarded);
-    const auto doubled = std::ranges::unique(plan.unguarded);
-    plan.unguarded.erase(doubled.begin(), doubled.end());
+    plan.unguarded.erase(std::unique(plan.unguarded.begin(), plan.unguarded.end()), plan.unguarded.end());
     return plan;
 }
 

@@ -11,8 +11,8 @@ namespace {
 template <typename T>
 void sort_unique(std::vector<T> &values) {
     std::ranges::sort(values);
-    const auto rest = std::ranges::unique(values);
-    values.erase(rest.begin(), rest.end());
+    const auto rest = std::unique(values.begin(), values.end());
+    values.erase(rest, values.end());
 }
 
 } // namespace
