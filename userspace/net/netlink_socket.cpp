@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <linux/netlink.h>
 #include <netlink/errno.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -70,8 +71,8 @@ Result<NetlinkSocket::Received> NetlinkSocket::receive(const OnMessage &on_messa
     if (sender.nl_pid != 0) return Received::some;
     if (datagram.msg_flags & MSG_TRUNC) return Received::lost;
     auto left = static_cast<int>(got);
-    for (const auto *message = reinterpret_cast<const nlmsghdr *>(buffer_.data()); NLMSG_OK(message, left);
-         message = NLMSG_NEXT(message, left))
+    for (auto *message = reinterpret_cast<nlmsghdr *>(buffer_.data()); nlmsg_ok(message, left);
+         message = nlmsg_next(message, &left))
         on_message(*message);
     return Received::some;
 }
