@@ -2,8 +2,8 @@
 #include "kernel/objects.h"
 
 #include <bpf/libbpf.h>
-#include <errno.h>
-#include <stdlib.h>
+#include <cerrno>
+#include <cstdlib>
 
 namespace lk {
 
