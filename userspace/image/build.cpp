@@ -92,15 +92,15 @@ void tell_policies(const Document &document, const Surroundings &around, std::ve
         const bool exact = std::ranges::any_of(
             policy.gateways, [](const Gateway &gateway) { return gateway.protocol != Protocol::any; });
         if (policy.strict && policy.gateways.empty())
-            notices.push_back(
+            notices.emplace_back(
                 "--strict lets the VPN daemon reach gateways only, and none is named: not even the VPN can "
                 "leave; add --gw");
         else if (policy.strict && !daemon && !exact)
-            notices.push_back(
+            notices.emplace_back(
                 "--strict with --vpn-mark needs a gateway that names its protocol (:PORT/udp, :PORT/tcp or "
                 "/esp), and none does: not even the VPN can leave");
         if (policy.pppoe && !around.ppp_guarded)
-            notices.push_back(
+            notices.emplace_back(
                 "--pppoe: PPPoE passes only while a ppp device is there and each one that is an uplink is "
                 "guarded, which is not so now");
     }

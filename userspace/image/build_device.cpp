@@ -69,6 +69,7 @@ void tell_collisions(const Surroundings &around, const Device &device, const Pol
 NetSet nets_of(const Surroundings &around, const std::vector<Prefix> &lan, const Reach &reach,
                const std::vector<Address> &more_own) {
     std::vector<NetEntry> entries;
+    entries.reserve(lan.size() + reach.on_link.size() + reach.next_hops.size() + more_own.size());
     for (const auto &prefix : lan)
         entries.push_back({prefix, LK_NET_LAN});
     for (const auto &prefix : reach.on_link)

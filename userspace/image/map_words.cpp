@@ -47,10 +47,10 @@ std::vector<std::string> net_flags(std::uint32_t flags) {
 
 std::vector<std::string> endpoints(const GatewayRow &row) {
     std::vector<std::string> out;
-    if (row.any) out.push_back("any");
+    if (row.any) out.emplace_back("any");
     for (const auto &endpoint : row.endpoints) {
         if (endpoint.protocol == IPPROTO_ESP) {
-            out.push_back("esp");
+            out.emplace_back("esp");
             continue;
         }
         const char *protocol = endpoint.protocol == IPPROTO_UDP ? "udp" : "tcp";
