@@ -120,8 +120,39 @@ TEST_F(CliFollower, OnlyLeavesNewUplinksAlone) {
 TEST_F(CliFollower, PutsBackAHookThatSomebodyTookOff) {
     ASSERT_EQ(world_.leakbpf({"detach"}).status, 0);
     ASSERT_EQ(world_.attach({"eth0", "--gw", "198.51.100.7", "--hook", "clsact"}).status, 0);
+    ASSERT_FALSE(world_.leaks());
     ASSERT_EQ(run({"tc", "qdisc", "del", "dev", "eth0", "clsact"}, {.netns = world_.host().fd()}).status, 0);
+    EXPECT_TRUE(world_.leaks()); // what it is about
     EXPECT_TRUE(eventually([&] { return !world_.leaks(); }, 15s));
+    EXPECT_TRUE(world_.gateway_reached());
+    EXPECT_EQ(world_.leakbpf({"status"}).status, 0);
+    const auto uplinks = world_.status()["uplinks"];
+    ASSERT_EQ(uplinks.size(), 1u) << uplinks;
+    EXPECT_EQ(uplinks[0]["hook"], "clsact");
+    EXPECT_TRUE(uplinks[0]["ahead"].empty()) << uplinks;
+    // The qdisc is ours now, and goes with us.
+    ASSERT_EQ(world_.leakbpf({"detach"}).status, 0);
+    EXPECT_THAT(run({"tc", "qdisc", "show", "dev", "eth0"}, {.netns = world_.host().fd()}).out,
+                testing::Not(testing::HasSubstr("clsact")));
+}
+
+// A socket hook's link is gone with its pin, as after `rm` or a cleaner of the bpffs.
+TEST_F(CliFollower, PutsBackASocketHookThatSomebodyTookOff) {
+    const auto alive = [&](const std::string &name) {
+        const auto json = world_.status();
+        for (const auto &hook : json.value("socket_hooks", nlohmann::json::array()))
+            if (hook["name"] == name) return hook["alive"] == true;
+        return false;
+    };
+    for (const std::string &pin : pins())
+        if (pin.ends_with("/cgroup-setsockopt") || pin.ends_with("/cgroup-sock_create")) {
+            ASSERT_TRUE(std::filesystem::remove(pin)) << pin;
+        }
+    ASSERT_FALSE(alive("setsockopt"));
+    EXPECT_EQ(world_.leakbpf({"status"}).status, static_cast<int>(Exit::weakened));
+    EXPECT_TRUE(eventually([&] { return alive("setsockopt") && alive("sock_create"); }, 15s));
+    EXPECT_EQ(world_.leakbpf({"status"}).status, 0);
+    EXPECT_EQ(world_.follower(), pid_);
 }
 
 TEST_F(CliFollower, KilledTheFilterGoesOnAndAttachStartsAnother) {

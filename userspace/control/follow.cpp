@@ -114,8 +114,15 @@ class Follower {
     bool hooks_alive() const {
         if (!built_ || !state_) return true; // a turn is due anyway
         const auto hooks = state_->uplink_hooks();
-        return hooks && std::ranges::all_of(built_->uplinks,
-                                            [&hooks](int ifindex) { return alive_on(*hooks, ifindex); });
+        return hooks &&
+               std::ranges::all_of(built_->uplinks,
+                                   [&hooks](int ifindex) { return alive_on(*hooks, ifindex); }) &&
+               socket_hooks_alive();
+    }
+
+    bool socket_hooks_alive() const {
+        const auto hooks = state_->cgroup_hooks();
+        return hooks && std::ranges::all_of(*hooks, &CgroupHook::alive);
     }
 
     // One turn; on trouble the next is due later and later, or at the next event.
@@ -142,6 +149,9 @@ class Follower {
             built_ = *std::move(built);
             epoch_ = state_->epoch();
         }
+        // Somebody detached one, or removed its pin. Sockets made meanwhile are taken in as at attach.
+        if (!socket_hooks_alive())
+            if (Result<void> done = state_->attach_cgroup_hooks(); !done) return not_yet(done.error(), true);
         dirty_ = false;
         not_before_ = {};
         retry_ = retry_first;
