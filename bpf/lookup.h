@@ -5,8 +5,12 @@
 
 #include "maps.h"
 
-static __always_inline const struct lk_gw *lk_lookup_gw(const struct lk_set_addr *key) {
-    return bpf_map_lookup_elem(&lk_gw, key);
+static __always_inline const void *lk_gw_table(__u32 which) {
+    return bpf_map_lookup_elem(&lk_gw, &which);
+}
+
+static __always_inline const struct lk_gw_row *lk_gw_row(const void *table, __u32 place) {
+    return bpf_map_lookup_elem((void *)table, &place);
 }
 
 static __always_inline const struct lk_gw *lk_lookup_gw_net(const struct lk_set_net *key) {

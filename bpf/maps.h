@@ -36,13 +36,19 @@ struct {
     __type(value, struct lk_host);
 } lk_hosts SEC(".maps");
 
-/* Room for 100,000 gateways twice: a replacement stands beside what it replaces. */
+/* Two tables of gateways, each as large as its policies need; see struct lk_gw_row. */
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, 262144);
-    __type(key, struct lk_set_addr);
-    __type(value, struct lk_gw);
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, LK_GW_TABLES);
+    __type(key, __u32);
+    __array(
+        values, struct {
+            __uint(type, BPF_MAP_TYPE_ARRAY);
+            __uint(map_flags, BPF_F_INNER_MAP);
+            __uint(max_entries, 1);
+            __uint(key_size, sizeof(__u32)); /* clang leaves the type out of the BTF of a program that */
+            __uint(value_size, sizeof(struct lk_gw_row)); /* looks nothing up here */
+        });
 } lk_gw SEC(".maps");
 
 struct {

@@ -23,7 +23,7 @@
 #endif
 
 /* Raised whenever anything below changes; part of the pin directory's name. */
-#define LK_ABI_VERSION 1
+#define LK_ABI_VERSION 2
 
 enum lk_verdict {
     LK_DROP = 0,   /* silence */
@@ -106,7 +106,9 @@ struct lk_policy {
     struct lk_addr resolver6;
     __be16 resolver4_port;
     __be16 resolver6_port;
-    __u32 pad;
+    __u8 gw_table; /* the table in lk_gw that holds gw_set */
+    __u8 gw_bits;  /* of it: LK_GW_MIN_BITS to LK_GW_MAX_BITS */
+    __u16 pad;
 };
 LK_ASSERT_SIZE(struct lk_policy, 160);
 
@@ -154,7 +156,7 @@ LK_ASSERT_SIZE(struct lk_word, 8);
 
 /* ---- rows --------------------------------------------------------------------------------- */
 
-struct lk_set_addr { /* key of lk_gw */
+struct lk_set_addr {
     __u32 set;
     struct lk_addr addr;
 };
@@ -190,6 +192,37 @@ struct lk_gw {
     struct lk_endpoint endpoints[LK_GW_ENDPOINTS];
 };
 LK_ASSERT_SIZE(struct lk_gw, 28);
+
+/*
+ * Gateways with a full-length prefix are in a table that userspace lays out and that never changes while a
+ * record names it: an array, because its lookup costs a third of a hash's and its rows lie side by side. A
+ * row sits at its home place or at most LK_GW_PROBES - 1 behind it, with no free place in between; a free
+ * place is all zero. lk_gw holds two tables, so that a new one stands beside the one in force.
+ */
+struct lk_gw_row {
+    struct lk_set_addr key;
+    struct lk_gw gw;
+};
+LK_ASSERT_SIZE(struct lk_gw_row, 48);
+
+#define LK_GW_TABLES   2u
+#define LK_GW_PROBES   8u
+#define LK_GW_MIN_BITS 1u
+#define LK_GW_MAX_BITS 22u
+
+/* Places of a table with this many bits of home: those behind the last home take what has no room there. */
+#define LK_GW_PLACES(bits) ((1u << (bits)) + LK_GW_PROBES - 1)
+
+/* The home place of a row, by multiplicative hashing: the top bits of each product depend on all below. */
+static inline __attribute__((always_inline)) __u32 lk_gw_home(__u32 set, const struct lk_addr *addr,
+                                                              __u32 bits) {
+    __u64 hash = ((__u64)addr->w[0] << 32 | addr->w[1]) * 0x9e3779b97f4a7c15ull;
+    hash ^= hash >> 32;
+    hash = (hash + ((__u64)addr->w[2] << 32 | addr->w[3])) * 0xc2b2ae3d27d4eb4full;
+    hash ^= hash >> 29;
+    hash = (hash + set) * 0x9e3779b97f4a7c15ull;
+    return (__u32)(hash >> ((64 - bits) & 63));
+}
 
 struct lk_set_port { /* key of lk_gw_port; value: __u32, 1 + endpoint.exact */
     __u32 set;

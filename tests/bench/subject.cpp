@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "base/fd.h"
 #include "bench.skel.h"
 #include "cases/judges/image.h"
 #include "kernel/objects.h"
@@ -65,29 +66,40 @@ Subject::Subject(const World &world, unsigned policies, const std::string &path)
     std::uint32_t next_id = 1;
     Encoded encoded = encode(world, next_id);
     const Rows &rows = encoded.rows;
-    put_all(map_fd(uplink_, "lk_gw"), rows.gw_keys, rows.gw_values);
     put_all(map_fd(uplink_, "lk_gw_net"), rows.gw_net_keys, rows.gw_net_values);
     put_all(map_fd(uplink_, "lk_gw_port"), rows.gw_port_keys, rows.gw_port_values);
     put_all(map_fd(uplink_, "lk_net"), rows.net_keys, rows.net_values);
-    rows_ = rows.gw_keys.size();
-    for (unsigned policy = 1; policy < policies; policy++) {
-        std::vector<lk_set_addr> keys = rows.gw_keys;
-        for (lk_set_addr &key : keys)
-            key.set = next_id;
-        next_id++;
-        put_all(map_fd(uplink_, "lk_gw"), keys, rows.gw_values);
-        rows_ += keys.size();
-    }
+    std::vector<lk_gw_row> gateways = rows.gw;
+    for (unsigned policy = 1; policy < policies; policy++, next_id++)
+        for (lk_gw_row row : rows.gw) {
+            row.key.set = next_id;
+            gateways.push_back(row);
+        }
+    rows_ = gateways.size();
+    const GatewayTable table = lay_out(gateways).value();
+    if (!table.rows.empty()) put_table(table);
     const __u32 epoch = 1, slot = LK_DEV_SLOTS + loopback_ifindex, zero = 0;
     if (encoded.device) {
         lk_dev device = *encoded.device;
         device.epoch = epoch;
         device.ifindex = loopback_ifindex;
+        device.policy.gw_bits = table.bits;
         must(bpf_map_update_elem(map_fd(uplink_, "lk_devs"), &slot, &device, BPF_ANY) == 0, "lk_devs");
     }
     const lk_word word{epoch, LK_ABI_VERSION};
     must(bpf_map_update_elem(map_fd(uplink_, "lk_word"), &zero, &word, BPF_ANY) == 0, "lk_word");
     reason();
+}
+
+void Subject::put_table(const GatewayTable &table) const {
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
+    const Fd map{bpf_map_create(BPF_MAP_TYPE_ARRAY, "lk_gw_table", sizeof(__u32), sizeof(lk_gw_row),
+                                static_cast<__u32>(table.rows.size()), &options)};
+    must(static_cast<bool>(map), "the table of gateways could not be made");
+    for (__u32 place = 0; place < table.rows.size(); place++)
+        must(bpf_map_update_elem(map.get(), &place, &table.rows[place], BPF_ANY) == 0, "a gateway");
+    const __u32 number = 0, fd = static_cast<__u32>(map.get());
+    must(bpf_map_update_elem(map_fd(uplink_, "lk_gw"), &number, &fd, BPF_ANY) == 0, "lk_gw");
 }
 
 Subject::~Subject() {

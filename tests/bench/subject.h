@@ -10,6 +10,7 @@
 #include "bench/knobs.h"
 #include "cases/packet.h"
 #include "cases/world.h"
+#include "image/gateway_table.h"
 
 struct bpf_object;
 
@@ -44,6 +45,7 @@ class Subject {
     bpf_object *bench_ = nullptr;
     std::size_t rows_ = 0;
     mutable std::uint64_t counts_[32] = {};
+    void put_table(const GatewayTable &table) const;
     Run run_program(const char *name, bool empty, const Bytes &frame, unsigned repeat) const;
 };
 

@@ -42,6 +42,12 @@ struct Committed {
         return count;
     }
 
+    static std::map<std::uint32_t, unsigned> sets(const GatewayTables &tables) {
+        std::map<std::uint32_t, unsigned> count;
+        must(tables.for_each([&](std::uint8_t, const lk_gw_row &row) { ++count[row.key.set]; }));
+        return count;
+    }
+
     StateWorld world;
     int ifindex = world.uplink();
     State state;
@@ -89,11 +95,13 @@ TEST(StateCommit, SetsThatDidNotChangeKeepTheirIds) {
     EXPECT_EQ(second.policy.gw_set, first.policy.gw_set);
     EXPECT_GT(second.net_set, first.net_set);
     EXPECT_EQ(Committed::sets(here.maps.net), (Sets{{second.net_set, 2}}));
+    EXPECT_EQ(second.policy.gw_table, first.policy.gw_table) << "nor is the table made anew";
     image.gateway_sets[0].hosts.pop_back();
     here.commit(image);
     const auto third = here.device();
     EXPECT_GT(third.policy.gw_set, second.net_set) << "an id is never used again";
     EXPECT_EQ(Committed::sets(here.maps.gw), (Sets{{third.policy.gw_set, 49}}));
+    EXPECT_NE(third.policy.gw_table, second.policy.gw_table);
 }
 
 TEST(StateCommit, TwoProcessesThatTakeTurnsLeaveNoRowsBehind) {
@@ -114,7 +122,11 @@ TEST(StateCommit, TwoProcessesThatTakeTurnsLeaveNoRowsBehind) {
 
 TEST(StateCommit, RowsThatACrashLeftAreRemoved) {
     Committed here{"left"};
-    must(here.maps.gw.put({4711, Address::parse("10.0.0.1").value().abi()}, lk_gw{}));
+    const auto number = here.maps.gw.free_number();
+    ASSERT_TRUE(number);
+    const lk_set_addr crashed{4711, Address::parse("10.0.0.1").value().abi()};
+    must(here.maps.gw.put(*number, lay_out({{crashed, lk_gw{}}}).value()));
+    EXPECT_FALSE(here.maps.gw.free_number());
     must(here.maps.gw_port.put({4712, 1, 6, 0}, 1));
     must(here.maps.net.put({LK_SET_BITS + 128, 4713, Address::parse("10.0.0.1").value().abi()}, 1));
     here.world.inside([&] {
@@ -122,6 +134,7 @@ TEST(StateCommit, RowsThatACrashLeftAreRemoved) {
         must(fresh->commit(image_for(here.ifindex, gateway_text), document_named("fresh")));
     });
     EXPECT_EQ(Committed::sets(here.maps.gw), (Sets{{here.device().policy.gw_set, 1}}));
+    EXPECT_TRUE(here.maps.gw.free_number());
     EXPECT_TRUE(Committed::sets(here.maps.gw_port).empty());
     EXPECT_TRUE(Committed::sets(here.maps.net).empty());
 }
@@ -163,12 +176,15 @@ TEST(StateCommit, PrefixesHold) {
 TEST(StateCommit, AFullTableIsAnErrorAndTheOldPolicyHolds) {
     Committed here{"full"};
     const auto before = Committed::sets(here.maps.gw);
-    const auto failed =
-        here.state.commit(image_for(here.ifindex, many_gateways(262'144)), document_named("full"));
+    auto image = image_for(here.ifindex, many_gateways(10));
+    for (const auto &address : many_gateways(262'145))
+        image.gateway_sets[0].nets.push_back({Prefix::host(address), true, {}});
+    const auto failed = here.state.commit(image, document_named("full"));
     ASSERT_FALSE(failed);
-    EXPECT_NE(failed.error().message.find("lk_gw is full"), std::string::npos) << failed.error().message;
+    EXPECT_NE(failed.error().message.find("lk_gw_net is full"), std::string::npos) << failed.error().message;
     EXPECT_EQ(here.state.epoch(), 1u);
     EXPECT_EQ(Committed::sets(here.maps.gw), before) << "what was written is taken back";
+    EXPECT_TRUE(Committed::sets(here.maps.gw_net).empty());
     EXPECT_EQ(name_of(must(here.state.document())), gateway_text);
     EXPECT_TRUE(here.world.passes(gateway_text));
     EXPECT_FALSE(here.world.passes(other_text));

@@ -5,7 +5,9 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <vector>
@@ -18,6 +20,7 @@ namespace lk {
 namespace {
 
 constexpr __u32 loopback_ifindex = 1;
+constexpr std::uint8_t table_bits = 12; // room for the gateways of any case
 constexpr std::size_t least_frame = 15, largest_frame = 3000;
 
 void must(int error, const char *what) {
@@ -45,8 +48,10 @@ struct KernelJudge::Object {
     ~Object() {
         lk_uplink__destroy(uplink);
         lk_judge__destroy(judge);
+        if (gw_table >= 0) ::close(gw_table);
     }
     std::vector<lk_count> counters;
+    int gw_table = -1;
 };
 
 KernelJudge::KernelJudge() : object_(std::make_unique<Object>()) {
@@ -61,6 +66,15 @@ KernelJudge::KernelJudge() : object_(std::make_unique<Object>()) {
         if (same) must(bpf_map__reuse_fd(map, bpf_map__fd(same)), "a map could not be shared");
     }
     must(lk_uplink__load(object_->uplink), "the uplink's object could not be loaded");
+    // One table for all cases, rewritten in place: nothing runs meanwhile, and putting in another one would
+    // wait for RCU each time.
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
+    object_->gw_table = bpf_map_create(BPF_MAP_TYPE_ARRAY, "lk_gw_table", sizeof(__u32), sizeof(lk_gw_row),
+                                       LK_GW_PLACES(table_bits), &options);
+    must(object_->gw_table < 0, "the table of gateways could not be made");
+    const __u32 zero = 0;
+    must(bpf_map_update_elem(bpf_map__fd(object_->judge->maps.lk_gw), &zero, &object_->gw_table, BPF_ANY),
+         "the table of gateways could not be put in");
     object_->counters.resize(static_cast<std::size_t>(libbpf_num_possible_cpus()));
 }
 
@@ -81,6 +95,19 @@ void KernelJudge::set_epoch(std::uint32_t epoch) {
          "the word could not be written");
 }
 
+void KernelJudge::put_table(const GatewayTable &table) {
+    must(table.bits > table_bits ? -E2BIG : 0, "too many gateways for one case");
+    const lk_gw_row free{};
+    for (__u32 place = 0; place < std::max(table.rows.size(), table_.rows.size()); ++place) {
+        const auto &row = place < table.rows.size() ? table.rows[place] : free;
+        const auto &old = place < table_.rows.size() ? table_.rows[place] : free;
+        if (std::memcmp(&row, &old, sizeof row) != 0)
+            must(bpf_map_update_elem(object_->gw_table, &place, &row, BPF_ANY),
+                 "a gateway could not be written");
+    }
+    table_ = table;
+}
+
 void KernelJudge::use(const World &world) {
     const auto &maps = object_->judge->maps;
     const Rows old = std::move(rows_);
@@ -88,7 +115,7 @@ void KernelJudge::use(const World &world) {
     rows_ = std::move(encoded.rows);
     device_ = encoded.device;
     ++epoch_;
-    put_all(bpf_map__fd(maps.lk_gw), rows_.gw_keys, rows_.gw_values);
+    put_table(encoded.table);
     put_all(bpf_map__fd(maps.lk_gw_net), rows_.gw_net_keys, rows_.gw_net_values);
     put_all(bpf_map__fd(maps.lk_gw_port), rows_.gw_port_keys, rows_.gw_port_values);
     put_all(bpf_map__fd(maps.lk_net), rows_.net_keys, rows_.net_values);
@@ -98,7 +125,6 @@ void KernelJudge::use(const World &world) {
     }
     put_device(device_ ? &*device_ : nullptr);
     set_epoch(epoch_);
-    erase_all(bpf_map__fd(maps.lk_gw), old.gw_keys);
     erase_all(bpf_map__fd(maps.lk_gw_net), old.gw_net_keys);
     erase_all(bpf_map__fd(maps.lk_gw_port), old.gw_port_keys);
     erase_all(bpf_map__fd(maps.lk_net), old.net_keys);

@@ -42,9 +42,11 @@ class KernelJudge {
     struct Object;
     std::unique_ptr<Object> object_;
     Rows rows_;
+    GatewayTable table_;
     std::optional<lk_dev> device_;
     std::uint32_t next_id_ = 1, epoch_ = 0;
     void put_device(const lk_dev *device);
+    void put_table(const GatewayTable &table);
     std::optional<int> run(int program_fd, const Sender &sender, std::span<const std::uint8_t> frame);
 };
 

@@ -7,8 +7,13 @@
 
 static _Thread_local const struct lk_native_maps *maps_of_call;
 
-static const struct lk_gw *lk_lookup_gw(const struct lk_set_addr *key) {
-    return maps_of_call->gw(maps_of_call->self, key);
+static const void *lk_gw_table(__u32 which) {
+    (void)which;
+    return maps_of_call->gw_rows;
+}
+
+static const struct lk_gw_row *lk_gw_row(const void *table, __u32 place) {
+    return place < maps_of_call->gw_places ? (const struct lk_gw_row *)table + place : NULL;
 }
 
 static const struct lk_gw *lk_lookup_gw_net(const struct lk_set_net *key) {

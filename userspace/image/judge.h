@@ -15,7 +15,8 @@ extern "C" {
 /* Map lookups as in the kernel: the row, or NULL. lpm ones give the longest match. */
 struct lk_native_maps {
     void *self;
-    const struct lk_gw *(*gw)(void *self, const struct lk_set_addr *key);
+    const struct lk_gw_row *gw_rows; /* the one table, whatever number a policy gives */
+    __u32 gw_places;
     const struct lk_gw *(*gw_net)(void *self, const struct lk_set_net *key);
     const __u32 *(*gw_port)(void *self, const struct lk_set_port *key);
     const __u32 *(*net)(void *self, const struct lk_set_net *key);

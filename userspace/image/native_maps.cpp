@@ -39,9 +39,6 @@ NativeMaps &of(void *self) {
 
 } // namespace
 
-std::size_t NativeMaps::Hash::operator()(const lk_set_addr &key) const {
-    return hash_bytes(key);
-}
 std::size_t NativeMaps::Hash::operator()(const lk_set_net &key) const {
     return hash_bytes(key);
 }
@@ -92,13 +89,15 @@ lk_gw NativeMaps::gateway(const GatewayRow &row) {
 }
 
 NativeMaps::NativeMaps(const MapImage &image) {
+    std::vector<lk_gw_row> hosts;
     for (std::size_t i = 0; i < image.gateway_sets.size(); ++i) {
         const auto set = set_id(i);
         for (const auto &row : image.gateway_sets[i].hosts)
-            hosts_[{set, row.prefix.address.abi()}] = gateway(row);
+            hosts.push_back({{set, row.prefix.address.abi()}, gateway(row)});
         for (const auto &row : image.gateway_sets[i].nets)
             gateway_nets_.add(set, row.prefix, gateway(row));
     }
+    hosts_ = lay_out(hosts).value();
     for (std::size_t i = 0; i < image.net_sets.size(); ++i)
         for (const auto &row : image.net_sets[i])
             nets_.add(set_id(i), row.prefix, row.flags);
@@ -107,18 +106,18 @@ NativeMaps::NativeMaps(const MapImage &image) {
         record.epoch = first_epoch;
         record.net_set = set_id(device.net_set);
         record.policy.gw_set = set_id(device.gateway_set);
+        record.policy.gw_bits = hosts_.bits;
         devices_[static_cast<int>(record.ifindex)] = record;
     }
     host_ = image.host;
     host_.epoch = first_epoch;
     host_.net_set = set_id(image.host_net_set);
     host_.policy.gw_set = set_id(image.host_gateway_set);
+    host_.policy.gw_bits = hosts_.bits;
 
     maps_.self = this;
-    maps_.gw = [](void *self, const lk_set_addr *key) -> const lk_gw * {
-        const auto row = of(self).hosts_.find(*key);
-        return row == of(self).hosts_.end() ? nullptr : &row->second;
-    };
+    maps_.gw_rows = hosts_.rows.data();
+    maps_.gw_places = static_cast<__u32>(hosts_.rows.size());
     maps_.gw_net = [](void *self, const lk_set_net *key) { return of(self).gateway_nets_.longest(*key); };
     maps_.gw_port = [](void *self, const lk_set_port *key) -> const __u32 * {
         const auto row = of(self).ports_.find(*key);

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "image/gateway_table.h"
 #include "image/judge.h"
 #include "image/map_image.h"
 
@@ -22,6 +23,7 @@ class NativeMaps {
     NativeMaps &operator=(const NativeMaps &) = delete;
 
     const lk_native_maps *maps() const { return &maps_; }
+    const GatewayTable &gateways() const { return hosts_; } // those with a full-length prefix
     void set_now(std::uint64_t now_ns) { maps_.now_ns = now_ns; }
 
     // The record as a commit of epoch 1 would write it; none if the image has no such device.
@@ -33,7 +35,6 @@ class NativeMaps {
 
   private:
     struct Hash {
-        std::size_t operator()(const lk_set_addr &key) const;
         std::size_t operator()(const lk_set_net &key) const;
         std::size_t operator()(const lk_set_port &key) const;
         std::size_t operator()(const lk_frag_key &key) const;
@@ -53,7 +54,7 @@ class NativeMaps {
 
     lk_gw gateway(const GatewayRow &row);
 
-    std::unordered_map<lk_set_addr, lk_gw, Hash, Same> hosts_;
+    GatewayTable hosts_;
     Trie<lk_gw> gateway_nets_;
     std::unordered_map<lk_set_port, __u32, Hash, Same> ports_;
     std::uint32_t port_sets_ = 0;

@@ -43,13 +43,11 @@ std::size_t hash(const NetSet &set) {
 Result<void> write_rows(const KernelMaps &maps, const Rows &rows) {
     // What is looked up last is written first: a row never names a port set that is not there.
     if (auto put = maps.gw_port.put_all(rows.gw_port_keys, rows.gw_port_values); !put) return put;
-    if (auto put = maps.gw.put_all(rows.gw_keys, rows.gw_values); !put) return put;
     if (auto put = maps.gw_net.put_all(rows.gw_net_keys, rows.gw_net_values); !put) return put;
     return maps.net.put_all(rows.net_keys, rows.net_values);
 }
 
 Result<void> erase_rows(const KernelMaps &maps, const Rows &rows) {
-    if (auto erased = maps.gw.erase_all(rows.gw_keys); !erased) return erased;
     if (auto erased = maps.gw_net.erase_all(rows.gw_net_keys); !erased) return erased;
     if (auto erased = maps.gw_port.erase_all(rows.gw_port_keys); !erased) return erased;
     return maps.net.erase_all(rows.net_keys);
@@ -82,13 +80,19 @@ void SetMemory<Set>::add(Entry entry) {
 struct Committer::Plan {
     SetMemory<GatewaySet> gateways;
     SetMemory<NetSet> nets;
-    Rows rows; // of the sets that are new
+    Rows rows; // of the sets that are new; gateways with a full-length prefix are in NEW_TABLE
+    std::optional<TableInForce> table;
+    GatewayTable new_table; // the table of all sets, if one of them is new or gone; else empty
     std::uint32_t next_id = 0;
     std::vector<lk_dev> devices; // the whole half, free slots zero
     lk_host host{};
+
+    Result<void> lay_out_gateways(const KernelMaps &maps, const Committer &known);
+    void point(lk_policy &policy, std::uint32_t gateway_set) const;
 };
 
-Committer::Plan Committer::plan(const KernelMaps &maps, const MapImage &image, std::uint32_t epoch) const {
+Result<Committer::Plan> Committer::plan(const KernelMaps &maps, const MapImage &image,
+                                        std::uint32_t epoch) const {
     Plan plan;
     plan.next_id = std::max(maps.next_id(), 1u);
     const auto fresh_id = [&] { return plan.next_id++; };
@@ -123,6 +127,7 @@ Committer::Plan Committer::plan(const KernelMaps &maps, const MapImage &image, s
         net_ids.push_back(entry.id);
         plan.nets.add(std::move(entry));
     }
+    if (auto laid = plan.lay_out_gateways(maps, *this); !laid) return laid.error();
     const auto id_of = [](const std::vector<std::uint32_t> &ids, std::size_t index) {
         return index == no_set ? 0u : ids.at(index);
     };
@@ -134,19 +139,54 @@ Committer::Plan Committer::plan(const KernelMaps &maps, const MapImage &image, s
         record = row.record;
         record.epoch = epoch;
         record.net_set = id_of(net_ids, row.net_set);
-        record.policy.gw_set = id_of(gateway_ids, row.gateway_set);
+        plan.point(record.policy, id_of(gateway_ids, row.gateway_set));
     }
     plan.host = image.host;
     plan.host.epoch = epoch;
     plan.host.net_set = id_of(net_ids, image.host_net_set);
-    plan.host.policy.gw_set = id_of(gateway_ids, image.host_gateway_set);
+    plan.point(plan.host.policy, id_of(gateway_ids, image.host_gateway_set));
     return plan;
+}
+
+// The table in force goes on if it holds just these sets.
+Result<void> Committer::Plan::lay_out_gateways(const KernelMaps &maps, const Committer &known) {
+    const auto &before = known.gateways_.entries();
+    const bool same = before.size() == gateways.entries().size() &&
+                      std::all_of(before.begin(), before.end(),
+                                  [&](const auto &entry) { return gateways.find(*entry.set) != nullptr; });
+    if (same) {
+        table = known.table_;
+        return {};
+    }
+    Rows all;
+    for (const auto &entry : gateways.entries()) {
+        auto next = entry.inner_ids.begin();
+        all.add(*entry.set, entry.id, [&] { return *next++; });
+    }
+    auto laid = lay_out(all.gw);
+    if (!laid)
+        return failure(fmt::format("{} gateways do not fit into the kernel's table (at most {} places): give "
+                                   "fewer of them, or prefixes",
+                                   all.gw.size(), LK_GW_PLACES(LK_GW_MAX_BITS)));
+    if (laid->rows.empty()) return {};
+    const auto number = maps.gw.free_number();
+    if (!number) return failure("the kernel's map lk_gw has no room for another table of gateways");
+    table = TableInForce{*number, laid->bits};
+    new_table = std::move(*laid);
+    return {};
+}
+
+void Committer::Plan::point(lk_policy &policy, std::uint32_t gateway_set) const {
+    policy.gw_set = gateway_set;
+    policy.gw_table = table ? table->number : 0;
+    policy.gw_bits = table ? table->bits : 0;
 }
 
 Result<void> Committer::recover(const KernelMaps &maps) {
     epoch_ = 0;
     gateways_ = {};
     nets_ = {};
+    table_.reset();
     // Whoever flipped the word last may have died before the grace period was over.
     if (!wait_grace_period())
         return unsupported(
@@ -164,6 +204,8 @@ bool Committer::erase_old(const KernelMaps &maps, const Plan &plan) const {
     }
     for (const auto &entry : nets_.entries())
         if (!plan.nets.find(*entry.set)) old.add(*entry.set, entry.id);
+    if (table_ && (!plan.table || plan.table->number != table_->number) && !maps.gw.drop(table_->number))
+        return false;
     return erase_rows(maps, old).has_value();
 }
 
@@ -180,7 +222,9 @@ Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins
         if (auto recovered = recover(maps); !recovered) return recovered.error();
     // Odd and even epochs have halves of their own; 0 means none, and after the largest comes an even one.
     const std::uint32_t epoch = current == UINT32_MAX ? 2 : current + 1;
-    auto plan = this->plan(maps, image, epoch);
+    auto planned = this->plan(maps, image, epoch);
+    if (!planned) return planned.error();
+    auto &plan = *planned;
     plan.host.netns_cookie = netns_cookie;
     if (plan.next_id < maps.next_id())
         return failure("the ids of row sets are used up: detach everything and attach again");
@@ -188,6 +232,7 @@ Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins
     // The ids are spent before the first row is written, so that no crash makes anybody use them again.
     maps.set_next_id(plan.next_id);
     auto written = write_rows(maps, plan.rows);
+    if (written && !plan.new_table.rows.empty()) written = maps.gw.put(plan.table->number, plan.new_table);
     if (written) written = write_document(pins, epoch, document_json);
     if (written) written = write_devices(maps, epoch % 2, plan.devices);
     if (written) written = maps.hosts.put(epoch % 2, plan.host);
@@ -209,6 +254,7 @@ Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins
     }
     gateways_ = std::move(plan.gateways);
     nets_ = std::move(plan.nets);
+    table_ = plan.table;
     (void)remove_other_documents(pins, epoch);
     return epoch;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -34,6 +35,12 @@ class SetMemory {
     std::unordered_multimap<std::size_t, std::size_t> by_hash_; // index into entries_
 };
 
+// Where the gateways of all sets are.
+struct TableInForce {
+    std::uint8_t number = 0;
+    std::uint8_t bits = 0;
+};
+
 class Committer {
   public:
     // The new epoch. Needs the Lock. See State::commit.
@@ -43,7 +50,7 @@ class Committer {
   private:
     struct Plan;
     Result<void> recover(const KernelMaps &maps);
-    Plan plan(const KernelMaps &maps, const MapImage &image, std::uint32_t epoch) const;
+    Result<Plan> plan(const KernelMaps &maps, const MapImage &image, std::uint32_t epoch) const;
     bool erase_old(const KernelMaps &maps, const Plan &plan) const;
 
     // What is said below holds for this epoch, and only if no other process committed since. 0: nothing
@@ -51,9 +58,10 @@ class Committer {
     std::uint32_t epoch_ = 0;
     SetMemory<GatewaySet> gateways_;
     SetMemory<NetSet> nets_;
+    std::optional<TableInForce> table_; // none: no gateway has a full-length prefix
 };
 
-// Removes the rows of every set that the records of the epoch in force do not name.
+// Removes the rows and tables of every set that the records of the epoch in force do not name.
 Result<void> sweep(const KernelMaps &maps);
 
 } // namespace lk

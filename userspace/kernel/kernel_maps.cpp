@@ -38,7 +38,7 @@ Result<KernelMaps> KernelMaps::open(const std::string &dir) {
     if (!devs) return devs.error();
     auto hosts = Map<__u32, lk_host>::open(dir, "lk_hosts", BPF_MAP_TYPE_ARRAY, 2);
     if (!hosts) return hosts.error();
-    auto gw = Map<lk_set_addr, lk_gw>::open(dir, "lk_gw", BPF_MAP_TYPE_HASH);
+    auto gw = GatewayTables::open(dir);
     if (!gw) return gw.error();
     auto gw_net = Map<lk_set_net, lk_gw>::open(dir, "lk_gw_net", BPF_MAP_TYPE_LPM_TRIE);
     if (!gw_net) return gw_net.error();

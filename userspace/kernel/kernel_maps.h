@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "kernel/gateway_tables.h"
 #include "kernel/map.h"
 #include "leakbpf/abi.h"
 
@@ -31,7 +32,7 @@ struct KernelMaps {
     Map<__u32, __u32> ids; // the loader's own: the set id that comes next
     Map<__u32, lk_dev> devs;
     Map<__u32, lk_host> hosts;
-    Map<lk_set_addr, lk_gw> gw;
+    GatewayTables gw;
     Map<lk_set_net, lk_gw> gw_net;
     Map<lk_set_port, __u32> gw_port;
     Map<lk_set_net, __u32> net;

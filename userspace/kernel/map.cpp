@@ -43,19 +43,30 @@ Error RawMap::error(const char *action, int number) const {
 Result<RawMap> RawMap::open(const std::string &path, const MapShape &shape) {
     auto opened = open_pin(path);
     if (opened.error != 0) return system_error(fmt::format("cannot open {}", path), opened.error);
-    bpf_map_info info{};
-    __u32 size = sizeof(info);
     const auto object = identify(opened.fd.get());
     if (!object || object->kind != BpfKind::map) return failure(fmt::format("{} is no map", path));
-    if (bpf_obj_get_info_by_fd(opened.fd.get(), &info, &size) != 0)
-        return system_error(fmt::format("cannot read what {} is", path), errno);
+    return checked(std::move(opened.fd), path, shape);
+}
+
+Result<RawMap> RawMap::open_by_id(std::uint32_t id, const MapShape &shape) {
+    const auto name = fmt::format("the map {} with the id {}", shape.name, id);
+    Fd fd{bpf_map_get_fd_by_id(id)};
+    if (!fd) return system_error("cannot open " + name, errno);
+    return checked(std::move(fd), name, shape);
+}
+
+Result<RawMap> RawMap::checked(Fd fd, const std::string &name, const MapShape &shape) {
+    bpf_map_info info{};
+    __u32 size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0)
+        return system_error(fmt::format("cannot read what {} is", name), errno);
     if (info.type != static_cast<__u32>(shape.type) || info.key_size != shape.key_size ||
         info.value_size != shape.value_size || (shape.entries != 0 && info.max_entries != shape.entries))
         return failure(fmt::format("{} has type {}, key {}, value {}, {} entries; expected {}, {}, {}, {}",
-                                   path, info.type, info.key_size, info.value_size, info.max_entries,
+                                   name, info.type, info.key_size, info.value_size, info.max_entries,
                                    static_cast<int>(shape.type), shape.key_size, shape.value_size,
                                    shape.entries == 0 ? info.max_entries : shape.entries));
-    return RawMap{std::move(opened.fd), shape};
+    return RawMap{std::move(fd), shape};
 }
 
 Result<RawMap> RawMap::create(const MapShape &shape, std::uint32_t flags) {

@@ -28,6 +28,7 @@ struct MapShape {
 class RawMap {
   public:
     static Result<RawMap> open(const std::string &path, const MapShape &shape);
+    static Result<RawMap> open_by_id(std::uint32_t id, const MapShape &shape);
     static Result<RawMap> create(const MapShape &shape, std::uint32_t flags);
 
     int fd() const { return fd_.get(); }
@@ -42,6 +43,7 @@ class RawMap {
     Result<void> for_each(const std::function<void(const void *key, const void *value)> &visit) const;
 
   private:
+    static Result<RawMap> checked(Fd fd, const std::string &name, const MapShape &shape);
     RawMap(Fd fd, const MapShape &shape) : fd_(std::move(fd)), shape_(shape) {}
     Error error(const char *action, int number) const;
     Result<void> walk(const std::function<void(const void *key, const void *value)> &visit) const;

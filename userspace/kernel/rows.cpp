@@ -62,12 +62,9 @@ class GatewayRows {
 
 void Rows::add(const GatewaySet &set, std::uint32_t id, const IdSource &ids) {
     GatewayRows maker{*this, ids};
-    gw_keys.reserve(gw_keys.size() + set.hosts.size());
-    gw_values.reserve(gw_values.size() + set.hosts.size());
-    for (const auto &row : set.hosts) {
-        gw_keys.push_back({id, row.prefix.address.abi()});
-        gw_values.push_back(maker.value(row));
-    }
+    gw.reserve(gw.size() + set.hosts.size());
+    for (const auto &row : set.hosts)
+        gw.push_back({{id, row.prefix.address.abi()}, maker.value(row)});
     for (const auto &row : set.nets) {
         gw_net_keys.push_back(net_key(row.prefix, id));
         gw_net_values.push_back(maker.value(row));

@@ -15,8 +15,7 @@ namespace lk {
 using IdSource = std::function<std::uint32_t()>;
 
 struct Rows {
-    std::vector<lk_set_addr> gw_keys;
-    std::vector<lk_gw> gw_values;
+    std::vector<lk_gw_row> gw; // to be laid out: image/gateway_table.h
     std::vector<lk_set_net> gw_net_keys;
     std::vector<lk_gw> gw_net_values;
     std::vector<lk_set_port> gw_port_keys;

@@ -80,6 +80,8 @@ Encoded encode(const World &world, std::uint32_t &next_id) {
         out.device->policy.gw_set = next_id++;
         out.rows.add(built.image.gateway_sets.at(row->gateway_set), out.device->policy.gw_set,
                      [&] { return next_id++; });
+        out.table = lay_out(out.rows.gw).value();
+        out.device->policy.gw_bits = out.table.bits;
     }
     return out;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cases/world.h"
+#include "image/gateway_table.h"
 #include "image/map_image.h"
 #include "kernel/rows.h"
 
@@ -23,6 +24,7 @@ Surrounded surroundings(const World &world);
 
 struct Encoded {
     Rows rows;
+    GatewayTable table;           // of rows.gw
     std::optional<lk_dev> device; // without ifindex and epoch; none: no record
 };
 // Set ids start at first_id; next_id is told in return.

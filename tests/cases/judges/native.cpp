@@ -8,8 +8,7 @@ NativeJudge::NativeJudge(const World &world) {
     const Encoded encoded = encode(world, next_id);
     device_ = encoded.device;
     const Rows &rows = encoded.rows;
-    for (std::size_t i = 0; i < rows.gw_keys.size(); ++i)
-        gw_.put(rows.gw_keys[i], rows.gw_values[i]);
+    gw_ = encoded.table;
     for (std::size_t i = 0; i < rows.gw_net_keys.size(); ++i)
         gw_net_.put(rows.gw_net_keys[i], rows.gw_net_values[i]);
     for (std::size_t i = 0; i < rows.gw_port_keys.size(); ++i)
@@ -21,9 +20,8 @@ NativeJudge::NativeJudge(const World &world) {
 Answer NativeJudge::judge(const Sender &sender, std::span<const std::uint8_t> frame, std::uint64_t now_ns) {
     lk_native_maps maps{};
     maps.self = this;
-    maps.gw = [](void *s, const lk_set_addr *key) -> const lk_gw * {
-        return static_cast<NativeJudge *>(s)->gw_.find(*key);
-    };
+    maps.gw_rows = gw_.rows.data();
+    maps.gw_places = static_cast<__u32>(gw_.rows.size());
     maps.gw_net = [](void *s, const lk_set_net *key) -> const lk_gw * {
         return static_cast<NativeJudge *>(s)->gw_net_.find(*key);
     };

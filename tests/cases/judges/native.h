@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "cases/judges/image.h"
+#include "image/gateway_table.h"
 #include "image/judge.h"
 
 namespace lk {
@@ -79,7 +80,7 @@ class NativeJudge {
 
   private:
     std::optional<lk_dev> device_;
-    ByteTable<lk_set_addr, lk_gw> gw_;
+    GatewayTable gw_;
     PrefixTable<lk_gw> gw_net_;
     ByteTable<lk_set_port, __u32> gw_port_;
     PrefixTable<__u32> net_;

@@ -137,7 +137,7 @@ Cover by_rows(const NativeMaps &native, const Address &to, std::uint8_t protocol
     const auto *maps = native.maps();
     const lk_set_addr host{1, to.abi()};
     const lk_set_net any_length{LK_SET_BITS + 128, 1, to.abi()};
-    const lk_gw *gw = maps->gw(maps->self, &host);
+    const lk_gw *gw = find(native.gateways(), host);
     if (!gw) gw = maps->gw_net(maps->self, &any_length);
     if (!gw) return {};
     Cover cover{true, false, false};

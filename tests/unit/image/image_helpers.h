@@ -6,7 +6,9 @@
 #include <linux/if_arp.h>
 
 #include <algorithm>
+#include <cstring>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,15 @@ inline Prefix net(const std::string &text) {
 inline DeviceAddress interface_address(const std::string &text) {
     const auto slash = text.find('/');
     return {addr(text.substr(0, slash)), static_cast<unsigned>(std::stoul(text.substr(slash + 1)))};
+}
+
+// As bpf/gateway.h does it, said another way: the row with this key within its probes; null: none.
+inline const lk_gw *find(const GatewayTable &table, const lk_set_addr &key) {
+    if (table.rows.empty()) return nullptr;
+    const auto home = lk_gw_home(key.set, &key.addr, table.bits);
+    for (const auto &row : std::span{table.rows}.subspan(home, LK_GW_PROBES))
+        if (std::memcmp(&row.key, &key, sizeof(key)) == 0) return &row.gw;
+    return nullptr;
 }
 
 inline Device device(int ifindex, const std::string &name, const std::vector<std::string> &addresses = {},

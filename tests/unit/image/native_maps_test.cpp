@@ -57,7 +57,7 @@ TEST(NativeMaps, KeepEndpointsBeyondTheRow) {
     {
         MapImage image = build_image(document({}, policy(gateways)), {}).image;
         const NativeMaps native(image);
-        const auto *row = native.maps()->gw(native.maps()->self, &key);
+        const auto *row = find(native.gateways(), key);
         ASSERT_NE(row, nullptr);
         EXPECT_EQ(row->n_endpoints, LK_GW_ENDPOINTS);
         EXPECT_EQ(row->port_set, 0u);
@@ -65,7 +65,7 @@ TEST(NativeMaps, KeepEndpointsBeyondTheRow) {
     gateways.push_back("198.51.100.7:2000");
     const NativeMaps native(build_image(document({}, policy(gateways)), {}).image);
     const auto *maps = native.maps();
-    const auto *row = maps->gw(maps->self, &key);
+    const auto *row = find(native.gateways(), key);
     ASSERT_NE(row, nullptr);
     ASSERT_NE(row->port_set, 0u);
     EXPECT_EQ(row->n_endpoints, LK_GW_ENDPOINTS);

@@ -33,13 +33,13 @@ TEST(Rows, AHostIsKeyedBySetAndMappedAddress) {
     Rows rows;
     Ids ids;
     rows.add(GatewaySet{{row("198.51.100.7"), row("2001:db8::7")}, {}}, 42, ids.source);
-    ASSERT_EQ(rows.gw_keys.size(), 2u);
-    EXPECT_EQ(rows.gw_keys[0].set, 42u);
-    EXPECT_EQ(rows.gw_keys[0].addr.w[2], htonl(0xffff));
-    EXPECT_EQ(rows.gw_keys[0].addr.w[3], htonl(0xc6336407));
-    EXPECT_EQ(rows.gw_keys[1].addr.w[0], htonl(0x20010db8));
-    EXPECT_EQ(rows.gw_values[0].any, 1);
-    EXPECT_EQ(rows.gw_values[0].n_endpoints, 0);
+    ASSERT_EQ(rows.gw.size(), 2u);
+    EXPECT_EQ(rows.gw[0].key.set, 42u);
+    EXPECT_EQ(rows.gw[0].key.addr.w[2], htonl(0xffff));
+    EXPECT_EQ(rows.gw[0].key.addr.w[3], htonl(0xc6336407));
+    EXPECT_EQ(rows.gw[1].key.addr.w[0], htonl(0x20010db8));
+    EXPECT_EQ(rows.gw[0].gw.any, 1);
+    EXPECT_EQ(rows.gw[0].gw.n_endpoints, 0);
     EXPECT_EQ(ids.next, 100u) << "no port set is needed";
 }
 
@@ -62,7 +62,7 @@ TEST(Rows, EndpointsAreInlineAsLongAsTheyFit) {
     Rows rows;
     Ids ids;
     rows.add(GatewaySet{{row("198.51.100.7", ports(LK_GW_ENDPOINTS))}, {}}, 1, ids.source);
-    const auto &value = rows.gw_values[0];
+    const auto &value = rows.gw[0].gw;
     EXPECT_EQ(value.any, 0);
     EXPECT_EQ(value.n_endpoints, LK_GW_ENDPOINTS);
     EXPECT_EQ(value.port_set, 0u);
@@ -81,9 +81,9 @@ TEST(Rows, EndpointsBeyondAreRowsThatEqualGatewaysShare) {
                          row("198.51.100.9", ports(LK_GW_ENDPOINTS + 1))},
                         {row("203.0.113.0/24", many)}},
              1, ids.source);
-    EXPECT_EQ(rows.gw_values[0].port_set, 100u);
-    EXPECT_EQ(rows.gw_values[1].port_set, 100u);
-    EXPECT_EQ(rows.gw_values[2].port_set, 101u);
+    EXPECT_EQ(rows.gw[0].gw.port_set, 100u);
+    EXPECT_EQ(rows.gw[1].gw.port_set, 100u);
+    EXPECT_EQ(rows.gw[2].gw.port_set, 101u);
     EXPECT_EQ(rows.gw_net_values[0].port_set, 100u);
     ASSERT_EQ(rows.gw_port_keys.size(), 4u);
     EXPECT_EQ(rows.gw_port_keys[0].port, htons(6));
