@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -23,6 +25,11 @@ namespace lk::harness {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+int patience() {
+    const char *factor = std::getenv("LK_PATIENCE");
+    return factor ? std::max(1, std::atoi(factor)) : 1;
+}
 
 int left_ms(Clock::time_point end) {
     auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
@@ -88,7 +95,7 @@ Output run(const std::vector<std::string> &argv, const RunOptions &options) {
     fcntl(in.write_end.get(), F_SETFL, O_NONBLOCK);
 
     Output output;
-    auto end = Clock::now() + options.timeout;
+    auto end = Clock::now() + options.timeout * patience();
     size_t sent = 0;
     int status = 0;
     bool exited = false;
@@ -126,7 +133,7 @@ Output run(const std::vector<std::string> &argv, const RunOptions &options) {
 }
 
 bool eventually(const std::function<bool()> &condition, std::chrono::milliseconds timeout) {
-    auto end = Clock::now() + timeout;
+    auto end = Clock::now() + timeout * patience();
     for (int pause_ms = 1;; pause_ms = pause_ms < 20 ? pause_ms * 2 : 20) {
         if (condition()) return true;
         if (Clock::now() >= end) return false;

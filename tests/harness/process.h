@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Running programs and waiting for conditions. Nothing here runs longer than its time limit.
+// Running programs and waiting for conditions. Nothing here runs longer than its time limit; LK_PATIENCE=N in
+// the environment stretches all limits, for virtual machines without virtual hardware.
 #pragma once
 
 #include <sys/types.h>

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 
 #include "base/exit_status.h"
+#include "harness/kernel.h"
 #include "netns/cli_world.h"
 
 using namespace lk::harness;
@@ -168,6 +169,7 @@ TEST(CliAttach, DryRunAndCheckTouchNothing) {
 }
 
 TEST(CliAttach, AForeignTcxProgramAheadIsToldByStatus) {
+    if (!kernel_has_tcx()) GTEST_SKIP() << "no tcx";
     CliWorld world("att-tcx");
     ASSERT_EQ(world.attach({"eth0", "--gw", "198.51.100.7", "--hook", "tcx"}).status, 0);
     {
@@ -184,6 +186,7 @@ TEST(CliAttach, AForeignTcxProgramAheadIsToldByStatus) {
 }
 
 TEST(CliAttach, AForeignClsactFilterAheadIsToldByStatus) {
+    if (!kernel_has_tcx()) GTEST_SKIP() << "no tcx";
     CliWorld world("att-cls");
     const Output attached = world.attach({"eth0", "--gw", "198.51.100.7", "--hook", "clsact"});
     ASSERT_EQ(attached.status, 0) << attached.err;
@@ -204,6 +207,21 @@ TEST(CliAttach, AMissingHookIsToldByStatus) {
     ASSERT_EQ(world.attach({"eth0", "--lockdown", "--no-follow", "--hook", "clsact"}).status, 0);
     EXPECT_FALSE(world.leaks());
     EXPECT_EQ(world.leakbpf({"status"}).status, 0);
+}
+
+TEST(CliAttach, TheRecordOfAClsactFilterIsMended) {
+    CliWorld world("att-rec");
+    const std::vector<std::string> args = {"eth0", "--gw", "198.51.100.7", "--no-follow", "--hook", "clsact"};
+    ASSERT_EQ(world.attach(args).status, 0);
+    for (const std::string &pin : pins())
+        if (pin.find("/links/clsact") != std::string::npos && !std::filesystem::is_directory(pin))
+            std::filesystem::remove(pin);
+    const Output again = world.attach(args);
+    EXPECT_EQ(again.status, 0) << again.err;
+    EXPECT_FALSE(world.leaks());
+    EXPECT_EQ(world.leakbpf({"status"}).status, 0);
+    EXPECT_EQ(world.leakbpf({"detach"}).status, 0);
+    EXPECT_TRUE(world.leaks());
 }
 
 TEST(CliAttach, BrokenPinsAreMendedOrCleaned) {

@@ -39,6 +39,18 @@ TEST(Places, NetworkNamespacesByNameAndPath) {
     EXPECT_EQ(netns_cookie().value(), netns_cookie().value());
 }
 
+// What kernels before 5.14 are asked, where both ways are there.
+TEST(Places, BpfProgramsSeeTheSameCookie) {
+    const auto asked = netns_cookie_by_bpf();
+    ASSERT_TRUE(asked) << asked.error().message;
+    EXPECT_EQ(*asked, netns_cookie().value());
+    Netns other("lk-other");
+    other.inside([&] {
+        EXPECT_EQ(netns_cookie_by_bpf().value(), netns_cookie().value());
+        EXPECT_NE(netns_cookie_by_bpf().value(), *asked);
+    });
+}
+
 TEST(Places, WhatIsNoNetworkNamespace) {
     const auto before = netns_cookie().value();
     for (const std::string &name :

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
+#include "harness/kernel.h"
 #include "kernel/rtnl.h"
 #include "kernel/tcx.h"
 #include "netns/state_world.h"
@@ -32,6 +33,7 @@ UplinkHook only_hook(const State &state) {
 } // namespace
 
 TEST(StateChain, OursGoesBeforeAForeignTcxProgram) {
+    if (!kernel_has_tcx()) GTEST_SKIP() << "no tcx";
     StateWorld world{"behind"};
     const auto program = foreign_program(0); // TCX_PASS: ends the chain
     Fd link;
@@ -50,6 +52,7 @@ TEST(StateChain, OursGoesBeforeAForeignTcxProgram) {
 }
 
 TEST(StateChain, AForeignTcxProgramAheadIsTold) {
+    if (!kernel_has_tcx()) GTEST_SKIP() << "no tcx";
     StateWorld world{"ahead"};
     auto state = attached_state(world, gateway_text);
     const auto program = foreign_program(0);
@@ -73,6 +76,7 @@ TEST(StateChain, AForeignTcxProgramAheadIsTold) {
 }
 
 TEST(StateChain, WithClsactEveryTcxProgramAndEveryLowerFilterIsAhead) {
+    if (!kernel_has_tcx()) GTEST_SKIP() << "no tcx";
     StateWorld world{"mixed"};
     const auto tc = [&](const std::string &arguments) {
         const auto output = run({"sh", "-c", "tc " + arguments}, {.netns = world.host().fd()});

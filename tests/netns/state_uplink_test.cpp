@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "harness/kernel.h"
 #include "netns/state_world.h"
 
 using namespace lk;
@@ -28,7 +29,12 @@ bool has_clsact(StateWorld &world) {
 
 } // namespace
 
-class StateUplink : public testing::TestWithParam<HookKind> {};
+class StateUplink : public testing::TestWithParam<HookKind> {
+  protected:
+    void SetUp() override {
+        if (GetParam() == HookKind::tcx && !kernel_has_tcx()) GTEST_SKIP() << "no tcx";
+    }
+};
 
 TEST_P(StateUplink, LetsOutWhatTheCommittedPolicyAllowsAndNoMore) {
     StateWorld world{"up"};
@@ -217,6 +223,7 @@ TEST(StateRefresh, AnOlderStateTakesUpWhatIsThereNow) {
 }
 
 TEST(StateUplinkKind, ChangesWithoutAGap) {
+    if (!kernel_has_tcx()) GTEST_SKIP() << "no tcx";
     StateWorld world{"kind"};
     auto state = attached_state(world, gateway_text, HookKind::clsact);
     const auto kind = [&] { return must(state.uplink_hooks()).at(0).attachment; };

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -43,6 +45,15 @@ bool for_each_number(const std::string &path, Visit visit) {
     return true;
 }
 
+// Before Linux 5.14 a socket does not tell its namespace's cookie, but it gives the namespace itself.
+bool is_of_this_namespace(int socket) {
+    const Fd its{::ioctl(socket, SIOCGSKNS)};
+    struct stat theirs {
+    }, ours{};
+    return its && ::fstat(its.get(), &theirs) == 0 && ::stat("/proc/thread-self/ns/net", &ours) == 0 &&
+           theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+}
+
 // The address family of a socket of our network namespace, AF_UNSPEC for any other.
 int family_here(int socket, std::uint64_t netns_cookie) {
     int domain = AF_UNSPEC;
@@ -50,8 +61,8 @@ int family_here(int socket, std::uint64_t netns_cookie) {
     if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return AF_UNSPEC;
     std::uint64_t cookie = 0;
     size = sizeof(cookie);
-    const bool here =
-        ::getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0 && cookie == netns_cookie;
+    const bool told = ::getsockopt(socket, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) == 0;
+    const bool here = told ? cookie == netns_cookie : errno == ENOPROTOOPT && is_of_this_namespace(socket);
     return here ? domain : AF_UNSPEC;
 }
 

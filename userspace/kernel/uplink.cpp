@@ -137,6 +137,9 @@ Result<std::optional<std::string>> State::attach_uplink(int ifindex, HookKind ki
             return system_error(fmt::format("cannot replace the program on device {}", ifindex), errno);
         link->info.program_id = program.id;
     }
+    // The filter runs though its record is gone: without one it would be nobody's.
+    if (*filter && !path_exists(pins.clsact(ifindex)))
+        if (auto pinned = pin_over(program.fd.get(), pins.clsact(ifindex)); !pinned) return pinned.error();
     const bool alive = (link && kind != HookKind::clsact) || (*filter && kind != HookKind::tcx);
     if (!alive) {
         // Noted before the hook is there, so that a crash in between is made good by the next attach.

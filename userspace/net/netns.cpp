@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sched.h>
-#include <sys/socket.h>
 #include <sys/statfs.h>
 
 #include <cerrno>
@@ -35,19 +34,6 @@ Result<void> enter_netns(const std::string &name_or_path) {
                      fmt::format("--netns {}: entering it needs root", quote(name_or_path))};
     return bad_input(
         fmt::format("--netns {}: {} is not a network namespace", quote(name_or_path), quote(path)));
-}
-
-Result<std::uint64_t> netns_cookie() {
-    const Fd any(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!any) return failure(fmt::format("no socket: {}", std::strerror(errno)));
-    std::uint64_t cookie = 0;
-    socklen_t length = sizeof cookie;
-    if (::getsockopt(any.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0) return cookie;
-    if (errno == ENOPROTOOPT)
-        return unsupported(
-            "this kernel does not tell network namespaces apart (SO_NETNS_COOKIE): Linux 5.14 or "
-            "newer is needed");
-    return failure(fmt::format("SO_NETNS_COOKIE: {}", std::strerror(errno)));
 }
 
 Result<void> check_bpffs(const std::string &path) {

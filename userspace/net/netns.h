@@ -13,8 +13,10 @@ namespace lk {
 // the bpffs stays visible.
 Result<void> enter_netns(const std::string &name_or_path);
 
-// SO_NETNS_COOKIE (Linux 5.14); unsupported below.
+// The cookie of the calling thread's network namespace, which no other ever has: SO_NETNS_COOKIE where the
+// kernel has it (Linux 5.14), else by a BPF program (5.7, and root; it is gone when the call returns).
 Result<std::uint64_t> netns_cookie();
+Result<std::uint64_t> netns_cookie_by_bpf();
 
 // The host's real cgroup2 root from /proc/self/mountinfo (hybrid layouts included). Inside a cgroup namespace
 // the visible root is not the host's: unsupported, with what to do (--cgroup-root). GIVEN not empty: checked

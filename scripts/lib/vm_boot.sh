@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+# Boots a guest and gives back its command's exit status: 124 when the time was up, 125 when the guest died before it
+# could tell (the end of its console goes to stderr). Sourced; needs common.sh, vm_fetch.sh and vm_guest.sh.
+# shellcheck shell=bash disable=SC2154
+
+vm_memory_mb=${vm_memory_mb:-1024}
+
+# vm_qemu SECONDS ACCELERATOR KERNEL INITRD DIR EXTRA...: the test's output is on stdout; DIR gets console and rc.
+vm_qemu() {
+    local seconds=$1 accelerator=$2 kernel=$3 initrd=$4 dir=$5 image program cpu=max
+    shift 5
+    image=$(vm_image "$kernel")
+    read -ra program < <(vm_fetch_qemu)
+    # -cpu max means what the accelerator has; the machine's own processor is faster to set up under KVM.
+    [ "$accelerator" != kvm ] || cpu=host
+    [ "$accelerator" != tcg ] || accelerator=tcg,thread=multi
+    timeout -k 5 "$seconds" "${program[@]}" -accel "$accelerator" -machine pc,hpet=off -cpu $cpu -smp 1 \
+        -m "$vm_memory_mb" -nodefaults -no-user-config -display none -no-reboot -net none -kernel "$image" \
+        -initrd "$initrd" \
+        -append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable random.trust_cpu=on" \
+        -serial "file:$dir/console" -chardev stdio,id=output,signal=off -serial chardev:output \
+        -serial "file:$dir/rc" "$@" </dev/null
+}
+
+# KVM only where a guest really comes up with it: the device may be there and hang. Asked once for each running kernel.
+vm_accelerator() {
+    local dir answer=tcg memory memory_file
+    memory_file=$vm_cache/accelerator
+    memory="$(uname -r) $(cat /proc/sys/kernel/random/boot_id)"
+    if [ ! -w /dev/kvm ]; then
+        echo tcg
+        return
+    fi
+    if [ "$(sed -n 1p "$memory_file" 2>/dev/null)" = "$memory" ]; then
+        sed -n 2p "$memory_file"
+        return
+    fi
+    dir=$(mktemp -d)
+    echo 'echo up' >"$dir/command"
+    : >"$dir/config"
+    command -v dash >"$dir/files"
+    (vm_payload "$dir")
+    cat "$(vm_base "$1")" "$dir/payload" >"$dir/initrd"
+    if vm_qemu 8 kvm "$1" "$dir/initrd" "$dir" 2>/dev/null | grep -q '^up'; then answer=kvm; fi
+    rm -rf "$dir"
+    printf '%s\n%s\n' "$memory" "$answer" >"$memory_file"
+    printf '%s\n' "$answer"
+}
+
+# vm_boot KERNEL SECONDS DIR: DIR holds what vm_payload wants.
+# The kernel's messages are in DIR/console afterwards.
+vm_boot() {
+    local kernel=$1 seconds=$2 dir=$3 accelerator status=0 extra=()
+    accelerator=$(vm_accelerator "$kernel")
+    (vm_payload "$dir")
+    cat "$(vm_base "$kernel")" "$dir/payload" >"$dir/initrd"
+    rm -f "$dir/payload"
+    if [ -e "$dir/virtiofs.socket" ]; then
+        # shellcheck disable=SC2054 # qemu's own commas
+        extra=(-object "memory-backend-memfd,id=memory,size=${vm_memory_mb}M,share=on" -numa node,memdev=memory
+            -chardev "socket,id=root,path=$dir/virtiofs.socket" -device vhost-user-fs-pci,chardev=root,tag=root)
+    fi
+    vm_qemu "$seconds" "$accelerator" "$kernel" "$dir/initrd" "$dir" "${extra[@]}" || status=$?
+    rm -f "$dir/initrd"
+    vm_verdict "$kernel" "$seconds" "$dir" "$status"
+}
+
+# What the status of qemu and the line on the third port mean together.
+vm_verdict() {
+    local kernel=$1 seconds=$2 dir=$3 status=$4 rc
+    rc=$(sed -n 's/^rc=\([0-9]*\).*/\1/p' "$dir/rc" 2>/dev/null | tail -n 1)
+    if [ -n "$rc" ]; then return "$rc"; fi
+    if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+        say "vm: kernel $kernel: the time was up after $seconds s; the console ends with:" >&2
+        status=124
+    else
+        say "vm: kernel $kernel: the guest died (qemu: status $status); the console ends with:" >&2
+        status=125
+    fi
+    tail -n 40 "$dir/console" 2>/dev/null | tr -d '\r' >&2
+    return "$status"
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// Loads every BPF object of leakbpf into the running kernel and compares what the verifier walked through
+// with what is recorded for this kernel and this compiler: a program that grew by more than a tenth is a
+// finding, because kernels give up after a million instructions and an attach that takes longer is longer
+// open. Attaches nothing.
+//
+// lk_verifier RECORDS. A line of RECORDS is KERNEL CLANG OBJECT PROGRAM INSTRUCTIONS. What was measured goes
+// in this form to standard output, and to the file $LK_MEASURED where that is set. Exit status 77: not
+// allowed to load programs.
+#include <bpf/libbpf.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "kernel/objects.h"
+
+namespace {
+
+struct CloseObject {
+    void operator()(bpf_object *object) const { bpf_object__close(object); }
+};
+
+std::string said; // by libbpf, when it gave up
+
+int keep(libbpf_print_level level, const char *format, va_list arguments) {
+    std::array<char, 4096> line{};
+    std::vsnprintf(line.data(), line.size(), format, arguments);
+    if (level == LIBBPF_WARN) said += line.data();
+    return 0;
+}
+
+std::string kernel_version() {
+    utsname running{};
+    uname(&running);
+    int major = 0, minor = 0;
+    std::sscanf(running.release, "%d.%d", &major, &minor);
+    return fmt::format("{}.{}", major, minor);
+}
+
+// "processed 1234 insns (limit 1000000) ..." of the verifier's statistics.
+long instructions_of(const std::string &log) {
+    const auto at = log.rfind("processed ");
+    return at == std::string::npos ? -1 : std::atol(log.c_str() + at + std::strlen("processed "));
+}
+
+using Measured = std::map<std::string, long>; // by "OBJECT PROGRAM"
+
+// None: the kernel refused the object.
+std::optional<Measured> measure(const lk::EmbeddedObject &embedded) {
+    constexpr unsigned statistics = 4; // BPF_LOG_STATS
+    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = embedded.name);
+    const std::unique_ptr<bpf_object, CloseObject> object{
+        bpf_object__open_mem(embedded.bytes.data(), embedded.bytes.size(), &options)};
+    if (!object) return std::nullopt;
+    std::map<std::string, std::vector<char>> logs;
+    bpf_program *program = nullptr;
+    bpf_object__for_each_program(program, object.get()) {
+        auto &log = logs[fmt::format("{} {}", embedded.name, bpf_program__name(program))];
+        log.resize(1 << 16);
+        bpf_program__set_log_level(program, statistics);
+        bpf_program__set_log_buf(program, log.data(), log.size());
+    }
+    if (bpf_object__load(object.get()) != 0) return std::nullopt;
+    Measured measured;
+    for (const auto &[name, log] : logs)
+        measured[name] = instructions_of(log.data());
+    return measured;
+}
+
+Measured recorded(const char *path, const std::string &kernel) {
+    Measured records;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        std::istringstream words(line);
+        std::string its_kernel, clang, object, program;
+        long instructions = 0;
+        if (words >> its_kernel >> clang >> object >> program >> instructions && its_kernel == kernel &&
+            clang == LK_CLANG)
+            records[object + " " + program] = instructions;
+    }
+    return records;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    if (argc != 2) return fmt::print(stderr, "usage: lk_verifier RECORDS\n"), 2;
+    if (geteuid() != 0) return fmt::print("SKIPPED: loading programs needs root\n"), 77;
+    libbpf_set_print(keep);
+    const auto kernel = kernel_version();
+    const auto records = recorded(argv[1], kernel);
+    if (records.empty())
+        fmt::print("nothing is recorded for kernel {} and clang {}: nothing to compare with\n", kernel,
+                   LK_CLANG);
+    std::ofstream copy;
+    if (const char *path = std::getenv("LK_MEASURED")) copy.open(path);
+    int findings = 0;
+    for (const auto &embedded : lk::embedded_objects()) {
+        const auto measured = measure(embedded);
+        if (!measured) {
+            fmt::print("{}: the kernel does not take it: {}\n{}", embedded.name, std::strerror(errno), said);
+            findings++;
+            continue;
+        }
+        for (const auto &[name, instructions] : *measured) {
+            const auto line = fmt::format("{} {} {} {}\n", kernel, LK_CLANG, name, instructions);
+            fmt::print("{}", line);
+            copy << line;
+            const auto record = records.find(name);
+            if (records.empty() ||
+                (record != records.end() && instructions > 0 && instructions * 10 <= record->second * 11))
+                continue;
+            findings++;
+            if (record == records.end())
+                fmt::print("{}: not recorded; scripts/vm --record does it\n", name);
+            else
+                fmt::print("{}: {} instructions, recorded are {}: more than a tenth above\n", name,
+                           instructions, record->second);
+        }
+    }
+    return findings == 0 ? 0 : 1;
+}
