@@ -93,6 +93,18 @@ struct lk_cgroup {
     __u32 pad;
 };
 
+/* How queries reach a resolver: packet by packet, by a tunnel, from the tunnel's own address. */
+struct lk_way {
+    struct lk_addr resolver;
+    struct lk_addr source;
+    __u32 ifindex; /* of the tunnel; 0: none leads there, and queries are refused */
+    __be16 port;
+    __u16 max_mss;  /* of TCP in the tunnel; 0: unknown */
+    __u8 neighbour; /* the tunnel is an Ethernet: the kernel finds the next hop's address */
+    __u8 pad[3];
+};
+LK_ASSERT_SIZE(struct lk_way, 44);
+
 struct lk_policy {
     __u32 flags;  /* enum lk_policy_flag */
     __u32 gw_set; /* rows of lk_gw and lk_gw_net */
@@ -261,6 +273,31 @@ struct lk_frag {      /* the first fragment that passed */
 LK_ASSERT_SIZE(struct lk_frag, 16);
 #define LK_FRAG_LIFE_NS 30000000000ull
 #define LK_FRAG_ENTRIES 16384
+
+/*
+ * Queries on their way through the tunnel. Each (asker, server asked) has a port of the tunnel's source
+ * address for itself: its answers say by their port alone whom they are for and whom they must seem to come
+ * from. Ports are above what Linux gives to sockets (ip_local_port_range). TCP and UDP have a table each.
+ */
+#define LK_NAT_FIRST_PORT 61000u
+#define LK_NAT_BUCKETS    128u /* a flow's hash names its bucket */
+#define LK_NAT_SLOTS      32u  /* of a bucket; its place in the table is its port */
+#define LK_NAT_SHARE      8u   /* slots of a bucket that one asker may hold: he cannot take the others' */
+
+struct lk_nat_flow {
+    struct lk_addr asker;
+    struct lk_addr server;   /* that was asked, always on port 53 */
+    struct lk_addr source;   /* the tunnel's own address */
+    struct lk_addr resolver; /* to which the query went */
+    __be16 asker_port;
+    __be16 resolver_port;
+    __u32 ifindex; /* the device by which the query wanted to leave: its answer comes in there */
+    __u32 tunnel;  /* ifindex of the one by which it went */
+    __u8 macs[12]; /* of the query's frame: destination, source; 0 without a MAC header */
+    __u8 l3;       /* the device of ifindex has no MAC header */
+    __u8 pad[3];
+};
+LK_ASSERT_SIZE(struct lk_nat_flow, 92);
 
 #define LK_COMM_LEN 16
 

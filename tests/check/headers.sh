@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Every header compiles on its own: C++ ones by g++, those of bpf/ by clang for the bpf target, abi.h by both.
 # gateway.h, classify.h and what builds on them want the map lookups defined by whoever includes them: in the kernel, lookup.h and fragment.h.
+# translate.h and carry.h likewise want helpers and the table, which carry_maps.h gives them.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,6 +16,7 @@ export arch_include
 compile_alone() {
     local header=$1 first=()
     case "$header" in bpf/gateway.h | bpf/classify.h | bpf/verdict.h) first=(-include bpf/lookup.h -include bpf/fragment.h) ;; esac
+    case "$header" in bpf/translate.h | bpf/carry.h) first=(-include bpf/carry_maps.h) ;; esac
     case "$header" in
     bpf/*)
         # shellcheck disable=SC2086 # a list of options

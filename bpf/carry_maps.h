@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/*
+ * What carry.h works on, as the kernel keeps it: the table, one for a network namespace by pin, and the room
+ * for one packet's case; and its steps as functions that the verifier checks by themselves, whoever calls
+ * them (global ones: neither arguments nor what they point to are known, so all goes by way of the room).
+ */
+#ifndef LEAKBPF_BPF_CARRY_MAPS_H
+#define LEAKBPF_BPF_CARRY_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "nat.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 2 * LK_NAT_BUCKETS);
+    __type(key, __u32);
+    __type(value, struct lk_nat_bucket);
+} lk_nat SEC(".maps");
+
+static __always_inline struct lk_nat_bucket *lk_lookup_nat(__u32 index) {
+    return bpf_map_lookup_elem(&lk_nat, &index);
+}
+
+static __always_inline void lk_nat_lock(struct lk_nat_bucket *bucket) {
+    bpf_spin_lock(&bucket->lock);
+}
+
+static __always_inline void lk_nat_unlock(struct lk_nat_bucket *bucket) {
+    bpf_spin_unlock(&bucket->lock);
+}
+
+#include "carry.h"
+
+/* A program runs to its end on one CPU, and no other of ours runs there meanwhile. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct lk_carry);
+} lk_room SEC(".maps");
+
+static __always_inline struct lk_carry *lk_carry_room(void) {
+    __u32 zero = 0;
+    return bpf_map_lookup_elem(&lk_room, &zero);
+}
+
+/* enum lk_carried */
+__noinline int lk_room_query(struct __sk_buff *skb) {
+    struct lk_carry *room = lk_carry_room();
+    return room ? lk_carry_query(skb, room) : LK_CARRY_SPOILT;
+}
+
+/* Not 0: there is an asker. */
+__noinline int lk_room_find(struct __sk_buff *skb) {
+    struct lk_carry *room = lk_carry_room();
+    __asm__ volatile("" ::"r"(skb)); /* unused, clang would pass nothing for it */
+    return room ? lk_carry_find(room) : 0;
+}
+
+/* enum lk_carried */
+__noinline int lk_room_answer(struct __sk_buff *skb) {
+    struct lk_carry *room = lk_carry_room();
+    return room ? lk_carry_answer(skb, room) : LK_CARRY_SPOILT;
+}
+
+#endif

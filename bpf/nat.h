@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/*
+ * The table of queries on their way: which port a flow has, and which flow a port has. Works on one bucket in
+ * memory; the caller finds it, holds its lock around each call here (no helper may be called under it), and
+ * says what time it is. Knows no packet and no policy.
+ *
+ * A slot is free when it was never used or has been idle for longer than a query lives. An asker takes a free
+ * slot; one that holds its share of a bucket, or finds none free, overwrites its own oldest. Nobody
+ * overwrites another's, so that a flood costs only the one who makes it.
+ *
+ * The searches are without branches: with them, the verifier walks what follows once for each slot. From
+ * Linux 6.18 on it makes a branch also of a mask (0 or -1) that is ANDed with a constant, so places are
+ * multiplied.
+ */
+#ifndef LEAKBPF_BPF_NAT_H
+#define LEAKBPF_BPF_NAT_H
+
+#include <linux/bpf.h>
+
+#include "base.h"
+#include "proto.h"
+
+/* Time in units of 2^20 ns, a little more than a millisecond. */
+#define LK_NAT_TICKS(now_ns) ((__u32)((now_ns) >> 20))
+#define LK_NAT_SECONDS(s)    ((__u32)((__u64)(s)*1000000000ull >> 20))
+
+/* Idle for so long, a slot is free. */
+#define LK_NAT_IDLE_UDP LK_NAT_SECONDS(5)
+#define LK_NAT_IDLE_TCP LK_NAT_SECONDS(120)
+/* An answer so long after the last query is none: a slot keeps its flow until another takes it. */
+#define LK_NAT_LIFE_UDP LK_NAT_SECONDS(30)
+
+#define LK_NAT_NONE (~0u)
+
+struct lk_nat_bucket {
+    struct bpf_spin_lock lock;
+    __u32 tag[LK_NAT_SLOTS];  /* hash of the flow; 0: never used */
+    __u32 who[LK_NAT_SLOTS];  /* hash of the asker: his share is counted by it */
+    __u32 used[LK_NAT_SLOTS]; /* ticks */
+    struct lk_nat_flow flow[LK_NAT_SLOTS];
+};
+
+/* 1 if a < b, else 0; both below 2^63. The barriers keep the compiler from making a branch of it. */
+static __always_inline __u64 lk_nat_less(__u64 a, __u64 b) {
+    __asm__ volatile("" : "+r"(a));
+    __u64 bit = (a - b) >> 63;
+    __asm__ volatile("" : "+r"(bit));
+    return bit;
+}
+static __always_inline __u64 lk_nat_zero(__u32 a) {
+    return lk_nat_less(a, 1);
+}
+
+static __always_inline __u32 lk_nat_mix(__u64 *state, __u64 word) {
+    *state = (*state ^ word) * 0x9e3779b97f4a7c15ull;
+    *state ^= *state >> 29;
+    return *state >> 32;
+}
+
+static __always_inline __u32 lk_nat_hash_addr(__u64 *state, const struct lk_addr *addr) {
+    lk_nat_mix(state, (__u64)addr->w[0] << 32 | addr->w[1]);
+    return lk_nat_mix(state, (__u64)addr->w[2] << 32 | addr->w[3]);
+}
+
+/* Whose share a flow counts against: the asking address and, where it is known, the user. */
+static __always_inline __u32 lk_nat_who(const struct lk_nat_flow *flow, __u32 uid) {
+    __u64 state = uid;
+    return lk_nat_hash_addr(&state, &flow->asker);
+}
+
+/* Never 0. The low bits name the bucket. */
+static __always_inline __u32 lk_nat_tag(const struct lk_nat_flow *flow) {
+    __u64 state = (__u64)flow->ifindex << 16 | flow->asker_port;
+    lk_nat_hash_addr(&state, &flow->asker);
+    __u32 hash = lk_nat_hash_addr(&state, &flow->server);
+    return hash | 0x80000000u;
+}
+
+static __always_inline __u32 lk_nat_bucket_index(__u8 proto, __u32 tag) {
+    return (proto == LK_PROTO_TCP ? LK_NAT_BUCKETS : 0) + (tag & (LK_NAT_BUCKETS - 1));
+}
+
+static __always_inline __be16 lk_nat_port(__u32 tag, __u32 slot) {
+    return LK_HTONS((__u16)(LK_NAT_FIRST_PORT + (tag & (LK_NAT_BUCKETS - 1)) * LK_NAT_SLOTS + slot));
+}
+
+/* The bucket and slot that a port stands for; 0: it is none of ours. */
+static __always_inline int lk_nat_place(__u8 proto, __be16 port, __u32 *bucket, __u32 *slot) {
+    __u32 place = (__u32)LK_NTOHS(port) - LK_NAT_FIRST_PORT;
+    if (place >= LK_NAT_BUCKETS * LK_NAT_SLOTS) return 0;
+    *bucket = lk_nat_bucket_index(proto, place / LK_NAT_SLOTS);
+    *slot = place % LK_NAT_SLOTS;
+    return 1;
+}
+
+/* 1 if they are one flow. */
+static __always_inline __u64 lk_nat_same(const struct lk_nat_flow *a, const struct lk_nat_flow *b) {
+    __u32 differ = (a->asker_port ^ b->asker_port) | (a->ifindex ^ b->ifindex);
+    for (int i = 0; i < 4; i++)
+        differ |= (a->asker.w[i] ^ b->asker.w[i]) | (a->server.w[i] ^ b->server.w[i]);
+    return lk_nat_zero(differ);
+}
+
+/* The slot that holds this flow, or LK_NAT_NONE. */
+static __always_inline __u32 lk_nat_find(const struct lk_nat_bucket *bucket, __u32 tag,
+                                         const struct lk_nat_flow *flow) {
+    __u64 found = 0, any = 0;
+    for (__u32 i = 0; i < LK_NAT_SLOTS; i++) {
+        __u64 hit = lk_nat_zero(bucket->tag[i] ^ tag);
+        found += i * hit;
+        any += hit;
+    }
+    /* Two slots never have one tag: lk_nat_take looks here first. */
+    found &= LK_NAT_SLOTS - 1;
+    return any && lk_nat_same(&bucket->flow[found], flow) ? (__u32)found : LK_NAT_NONE;
+}
+
+/*
+ * A slot for a flow that has none, or LK_NAT_NONE: all are taken by others. Two flows of one tag cannot be
+ * told apart, so the second takes the place of the first if both are one asker's, and gets none otherwise.
+ */
+static __always_inline __u32 lk_nat_take(const struct lk_nat_bucket *bucket, __u32 tag, __u32 who, __u32 idle,
+                                         __u32 now) {
+    __u64 own_count = 0, own = 0, open = 0, twin = 0, any_twin = 0;
+    for (__u32 i = 0; i < LK_NAT_SLOTS; i++) {
+        __u64 age = (__u32)(now - bucket->used[i]);
+        __u64 never = lk_nat_zero(bucket->tag[i]);
+        __u64 is_free = lk_nat_less(0, never + lk_nat_less(idle, age));
+        __u64 is_own = lk_nat_less(is_free, lk_nat_zero(bucket->who[i] ^ who));
+        __u64 is_twin = lk_nat_zero(bucket->tag[i] ^ tag);
+        /* The one that has rested longest, so that late answers of its last flow are over; and its place. */
+        __u64 score = (never << 32) + age + 1;
+        score = score * LK_NAT_SLOTS + i;
+        open += (score - open) * lk_nat_less(open, score * is_free);
+        own += (score - own) * lk_nat_less(own, score * is_own);
+        own_count += is_own;
+        twin += i * is_twin;
+        any_twin += is_twin;
+    }
+    if (any_twin) {
+        twin &= LK_NAT_SLOTS - 1;
+        __u32 age = now - bucket->used[twin];
+        return bucket->who[twin] == who || age > idle ? (__u32)twin : LK_NAT_NONE;
+    }
+    if (own_count < LK_NAT_SHARE && open) return open % LK_NAT_SLOTS;
+    return own ? own % LK_NAT_SLOTS : LK_NAT_NONE;
+}
+
+static __always_inline void lk_nat_put(struct lk_nat_bucket *bucket, __u32 slot, __u32 tag, __u32 who,
+                                       __u32 now, const struct lk_nat_flow *flow) {
+    slot &= LK_NAT_SLOTS - 1;
+    bucket->tag[slot] = tag;
+    bucket->who[slot] = who;
+    bucket->used[slot] = now;
+    bucket->flow[slot] = *flow;
+}
+
+/* What came of asking for a slot. */
+enum lk_nat_result {
+    LK_NAT_FULL = 0, /* no slot */
+    LK_NAT_STRAY,    /* a TCP segment of no connection that is known, or of one to another resolver */
+    LK_NAT_GIVEN,
+};
+
+/*
+ * A query's slot: its own, or a new one. opens: it may begin a flow (all but TCP segments without SYN).
+ * The flow is written as it stands now, so that the answer finds the device and addresses of the last query.
+ */
+static __always_inline enum lk_nat_result lk_nat_give(struct lk_nat_bucket *bucket, __u8 proto, int opens,
+                                                      __u32 tag, __u32 who, __u32 now,
+                                                      const struct lk_nat_flow *flow, __u32 *slot) {
+    __u32 at = lk_nat_find(bucket, tag, flow);
+    if (at == LK_NAT_NONE && !opens) return LK_NAT_STRAY;
+    if (at == LK_NAT_NONE)
+        at = lk_nat_take(bucket, tag, who, proto == LK_PROTO_TCP ? LK_NAT_IDLE_TCP : LK_NAT_IDLE_UDP, now);
+    if (at == LK_NAT_NONE) return LK_NAT_FULL;
+    at &= LK_NAT_SLOTS - 1;
+    if (!opens) {
+        const struct lk_nat_flow *there = &bucket->flow[at];
+        if (!lk_addr_equal(&there->resolver, &flow->resolver) ||
+            !lk_addr_equal(&there->source, &flow->source) || there->resolver_port != flow->resolver_port ||
+            there->tunnel != flow->tunnel)
+            return LK_NAT_STRAY;
+    }
+    lk_nat_put(bucket, at, tag, who, now, flow);
+    *slot = at;
+    return LK_NAT_GIVEN;
+}
+
+/*
+ * The flow that an answer to a port is for. Fills in *flow and returns 1 only if the slot is live and the
+ * answer comes by the tunnel and from the resolver that the query went to.
+ */
+static __always_inline int lk_nat_answer(struct lk_nat_bucket *bucket, __u32 slot, __u8 proto, __u32 now,
+                                         __u32 tunnel, const struct lk_addr *src, __be16 sport,
+                                         const struct lk_addr *dst, struct lk_nat_flow *flow) {
+    slot &= LK_NAT_SLOTS - 1;
+    const struct lk_nat_flow *there = &bucket->flow[slot];
+    __u32 life = proto == LK_PROTO_TCP ? LK_NAT_IDLE_TCP : LK_NAT_LIFE_UDP;
+    if (!bucket->tag[slot] || (__u32)(now - bucket->used[slot]) > life) return 0;
+    if (there->tunnel != tunnel || there->resolver_port != sport || !lk_addr_equal(&there->resolver, src) ||
+        !lk_addr_equal(&there->source, dst))
+        return 0;
+    if (proto == LK_PROTO_TCP) bucket->used[slot] = now;
+    *flow = *there;
+    return 1;
+}
+
+#endif
