@@ -56,4 +56,19 @@ static __always_inline struct lk_event *lk_event_begin(void) {
     return event;
 }
 
+/* Tells that what the running process asked for was refused as a bypass. */
+static __always_inline void lk_tell_caller(enum lk_hook hook) {
+    struct lk_event *event = lk_event_begin();
+    if (!event) return;
+    event->hook = hook;
+    event->verdict = LK_REFUSE;
+    event->reason = LK_BYPASS;
+    event->flags = LK_EVENT_UID;
+    event->uid = (__u32)bpf_get_current_uid_gid();
+    event->cgroup_id = bpf_get_current_cgroup_id();
+    event->pid = bpf_get_current_pid_tgid() >> 32;
+    bpf_get_current_comm(event->comm, sizeof(event->comm));
+    bpf_ringbuf_submit(event, 0);
+}
+
 #endif

@@ -59,6 +59,7 @@ enum lk_hook {
     LK_HOOK_CONNECT4 = 1,
     LK_HOOK_CONNECT6 = 2,
     LK_HOOK_SETSOCKOPT = 3,
+    LK_HOOK_LSM = 4, /* locked sockets and links */
     LK_HOOKS
 };
 
@@ -81,7 +82,8 @@ enum lk_policy_flag {
     LK_POLICY_IDENTITY = 1u << 8, /* uids or cgroups are given: look the sender up */
     LK_POLICY_RESOLVER4 = 1u << 9,
     LK_POLICY_RESOLVER6 = 1u << 10,
-    LK_POLICY_FWMARK = 1u << 11, /* fwmark and fwmark_mask hold (strict, row 5) */
+    LK_POLICY_FWMARK = 1u << 11,       /* fwmark and fwmark_mask hold (strict, row 5) */
+    LK_POLICY_LOCK_SOCKETS = 1u << 12, /* AF_PACKET and AF_XDP are for those in lk_makers only */
 };
 
 #define LK_MAX_UIDS    8
@@ -318,6 +320,24 @@ struct lk_asked {
     __u8 pad[5];
 };
 LK_ASSERT_SIZE(struct lk_asked, 24);
+
+/* Key of lk_makers: the file name of an executable, padded with zeros; value: __u32, 1. */
+#define LK_MAKER_LEN 32
+struct lk_maker {
+    char name[LK_MAKER_LEN];
+};
+LK_ASSERT_SIZE(struct lk_maker, 32);
+
+/* lk_guard[0]: whose links the bpf() guard keeps, and who may change them. */
+#define LK_GUARD_PROGRAMS 32
+struct lk_guard {
+    __u32 keeper_pid;   /* of the leakbpf that changes them now, in its pid namespace; 0: nobody may */
+    __u32 keeper_pidns; /* inode of that namespace */
+    __u32 n_programs;
+    __u32 pad;
+    __u32 programs[LK_GUARD_PROGRAMS]; /* ids: links of these are ours */
+};
+LK_ASSERT_SIZE(struct lk_guard, 144);
 
 /* Per-CPU value of lk_count, index hook * LK_REASONS + reason. */
 struct lk_count {

@@ -93,6 +93,11 @@ void add_policy_options(CLI::App &app, PolicyOptions &options) {
     app.add_flag("--only", options.only, "Leave uplinks alone that appear later")->disable_flag_override();
     app.add_flag("--strict", options.strict, "To gateways only the VPN daemon or the mark may talk")
         ->disable_flag_override();
+    app.add_flag("--lock-sockets", options.lock_sockets,
+                 "Packet and AF_XDP sockets for the programs that a link needs only (needs the BPF LSM)")
+        ->disable_flag_override();
+    add_list(app, "--sockets-for", options.sockets_for, "NAME",
+             "Executable, by its file name, that may make them too");
     app.add_option("--action", options.action, "Tell the sender of a refused packet, or stay silent")
         ->type_name("refuse|drop");
     app.add_option("--hook", options.hook, "Where the filter sits; auto: tcx, else clsact")
@@ -137,6 +142,8 @@ Result<AttachRequest> to_request(const PolicyOptions &options) {
     policy.strict = options.strict;
     policy.lockdown = options.lockdown;
     policy.pppoe = options.pppoe;
+    policy.lock_sockets = options.lock_sockets;
+    policy.sockets_for = options.sockets_for;
     request.only = options.only;
     policy = normalise(std::move(policy));
     if (Result<void> valid = validate(policy); !valid) return valid.error();

@@ -18,11 +18,11 @@ namespace lk {
 // The words as they were typed.
 struct PolicyOptions {
     std::vector<std::string> interfaces, gateways, resolvers, vpn_users, vpn_cgroups, lan, nat64, tunnels,
-        insides;
+        insides, sockets_for;
     std::optional<std::string> vpn_mark; // "" is a bad value, not a missing one
     std::string action = "refuse", hook = "auto";
     bool no_lan = false, lan_names = false, no_multicast = false, only = false, strict = false,
-         lockdown = false, pppoe = false;
+         lockdown = false, pppoe = false, lock_sockets = false;
 };
 
 // OPTIONS must live until the command line was parsed.

@@ -141,6 +141,9 @@ Built build_image(const Document &document, const Topology &topology) {
     if (const auto scope = host_scope(document); scope != no_scope) {
         const auto &policy = policy_of(scope);
         image.host.policy = policy.record;
+        // Of all scopes the strictest: a socket belongs to no uplink.
+        if (std::ranges::any_of(document.scopes, [](const Scope &each) { return each.policy.lock_sockets; }))
+            image.host.policy.flags |= LK_POLICY_LOCK_SOCKETS;
         image.host_gateway_set = policy.gateway_set;
         image.host_net_set = net_sets.place(build_host_nets(topology, plan));
     }

@@ -16,6 +16,7 @@ std::uint32_t flags_of(const Policy &policy, const GatewaySet &gateways) {
     set(policy.lan_names, LK_POLICY_LAN_NAMES);
     set(policy.no_multicast, LK_POLICY_NO_MULTICAST);
     set(policy.action == Action::drop, LK_POLICY_SILENT);
+    set(policy.lock_sockets, LK_POLICY_LOCK_SOCKETS);
     set(!gateways.hosts.empty(), LK_POLICY_GW_HOSTS);
     set(!gateways.nets.empty(), LK_POLICY_GW_NETS);
     return flags;

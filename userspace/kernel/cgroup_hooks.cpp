@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "kernel/keeper.h"
 #include "kernel/old_sockets.h"
 #include "kernel/state_impl.h"
 #include "kernel/sys.h"
@@ -83,6 +84,7 @@ std::string cgroup_path(const std::string &root, std::uint64_t id) {
 
 Result<void> State::attach_cgroup_hooks() {
     if (auto fresh = impl_->refresh(); !fresh) return fresh;
+    const Keeper keeper{impl_->pins};
     const auto &root = impl_->place.cgroup_root;
     const Fd cgroup{::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (!cgroup) return system_error(fmt::format("cannot open the cgroup directory {}", root), errno);

@@ -10,6 +10,8 @@ namespace lk {
 namespace skeleton {
 // In a namespace of their own: the skeleton's struct lk_cgroup is not that of leakbpf/abi.h.
 #include "cgroup.skel.h"
+#include "compat.skel.h"
+#include "lsm.skel.h"
 #include "uplink.skel.h"
 } // namespace skeleton
 
@@ -28,11 +30,28 @@ std::array<EmbeddedObject, 2> embedded_objects() {
     return {{{"lk_uplink", bytes(uplink, uplink_size)}, {"lk_cgroup", bytes(cgroup, cgroup_size)}}};
 }
 
+EmbeddedObject compat_object() {
+    std::size_t size = 0;
+    const void *compat = skeleton::lk_compat__elf_bytes(&size);
+    return {"lk_compat", bytes(compat, size)};
+}
+
+EmbeddedObject lsm_object() {
+    std::size_t size = 0;
+    const void *lsm = skeleton::lk_lsm__elf_bytes(&size);
+    return {"lk_lsm", bytes(lsm, size)};
+}
+
 std::uint64_t embedded_digest() {
     std::uint64_t digest = 0xcbf29ce484222325; // FNV-1a
-    for (const auto &object : embedded_objects())
+    const auto add = [&digest](const EmbeddedObject &object) {
         for (const auto byte : object.bytes)
             digest = (digest ^ byte) * 0x100000001b3;
+    };
+    for (const auto &object : embedded_objects())
+        add(object);
+    add(compat_object());
+    add(lsm_object());
     return digest;
 }
 

@@ -12,7 +12,9 @@ struct EmbeddedObject {
     const char *name;
     std::span<const std::uint8_t> bytes;
 };
-std::array<EmbeddedObject, 2> embedded_objects(); // uplink first
+std::array<EmbeddedObject, 2> embedded_objects(); // uplink first: those that every kernel must take
+EmbeddedObject compat_object();                   // these two need BTF
+EmbeddedObject lsm_object();
 
 std::uint64_t embedded_digest(); // of all of them; tells builds apart, no more
 

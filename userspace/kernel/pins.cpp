@@ -36,6 +36,10 @@ std::string Pins::cgroup_link(const std::string &hook) const {
     return links() + "/cgroup-" + hook;
 }
 
+std::string Pins::guard_link(const std::string &guard) const {
+    return links() + "/guard-" + guard;
+}
+
 std::vector<std::string> Pins::stale() const {
     std::vector<std::string> result;
     for (const auto &name : list_directory(dir))

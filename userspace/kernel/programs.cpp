@@ -7,10 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <memory>
 
 #include "kernel/kernel_maps.h"
+#include "kernel/object_file.h"
 #include "kernel/objects.h"
 #include "kernel/sys.h"
 
@@ -18,58 +17,14 @@ namespace lk {
 
 namespace {
 
-struct CloseObject {
-    void operator()(bpf_object *object) const { bpf_object__close(object); }
-};
-using Object = std::unique_ptr<bpf_object, CloseObject>;
-
-// The last of what libbpf said: it knows why the verifier refused. Never printed here.
-std::string libbpf_said;
-
-int keep_saying(libbpf_print_level level, const char *format, va_list arguments) {
-    if (level != LIBBPF_WARN) return 0;
-    std::array<char, 4096> line{};
-    std::vsnprintf(line.data(), line.size(), format, arguments);
-    libbpf_said += line.data();
-    if (libbpf_said.size() > 1500) libbpf_said.erase(0, libbpf_said.size() - 1500);
-    return 0;
-}
-
 constexpr MapShape build_shape{"lk_build", BPF_MAP_TYPE_ARRAY, 4, 8, 1};
 std::string build_pin(const std::string &directory) {
     return directory + "/build";
 }
 
-Result<Object> open_object(const EmbeddedObject &embedded) {
-    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = embedded.name);
-    Object object{bpf_object__open_mem(embedded.bytes.data(), embedded.bytes.size(), &options)};
-    if (!object)
-        return system_error(fmt::format("cannot read the BPF object {} in this executable", embedded.name),
-                            errno);
-    return object;
-}
-
-Result<void> load_object(const EmbeddedObject &embedded, const Pins &pins) {
-    auto object = open_object(embedded);
+Result<void> load_and_pin(const EmbeddedObject &embedded, const Pins &pins) {
+    auto object = load_object(embedded, pins.maps());
     if (!object) return object.error();
-    bpf_map *map = nullptr;
-    bpf_object__for_each_map(map, object->get()) {
-        if (bpf_map__is_internal(map)) continue;
-        const auto path = fmt::format("{}/{}", pins.maps(), bpf_map__name(map));
-        // With a path libbpf takes the pinned map where there is one, and pins a new one otherwise.
-        if (bpf_map__set_pin_path(map, path.c_str()) != 0)
-            return system_error(fmt::format("cannot set the pin {}", path), errno);
-    }
-    libbpf_said.clear();
-    if (bpf_object__load(object->get()) != 0) {
-        const int number = errno;
-        auto error =
-            system_error(fmt::format("the kernel does not take the BPF object {}", embedded.name), number);
-        if (!libbpf_said.empty()) error.message += fmt::format(" (libbpf: {})", libbpf_said);
-        if (error.exit == Exit::failure && (number == EINVAL || number == ENOTSUP || number == ENOSYS))
-            error.exit = Exit::unsupported;
-        return error;
-    }
     bpf_program *program = nullptr;
     bpf_object__for_each_program(program, object->get()) {
         const auto path = fmt::format("{}/{}", pins.new_programs(), bpf_program__name(program));
@@ -113,7 +68,6 @@ Result<void> pin_build(const Pins &pins) {
 } // namespace
 
 Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id) {
-    libbpf_set_print(keep_saying);
     Programs programs;
     for (const auto &embedded : embedded_objects()) {
         auto object = open_object(embedded);
@@ -165,12 +119,11 @@ bool maps_suit_objects(const Pins &pins) {
 }
 
 Result<void> load_programs(const Pins &pins) {
-    libbpf_set_print(keep_saying);
     if (auto removed = remove_tree(pins.new_programs()); !removed) return removed;
     for (const auto &directory : {pins.maps(), pins.new_programs(), pins.links()})
         if (auto made = make_directory(directory); !made) return made;
     for (const auto &embedded : embedded_objects())
-        if (auto loaded = load_object(embedded, pins); !loaded) return loaded;
+        if (auto loaded = load_and_pin(embedded, pins); !loaded) return loaded;
     if (auto prepared = prepare_maps(pins); !prepared) return prepared;
     if (auto pinned = pin_build(pins); !pinned) return pinned;
     // A crash between these leaves the namespace without progs/, and the next one comes here again.

@@ -33,8 +33,7 @@ void Removal::note(const std::string &directory) {
         if (object) noted_.insert(*object);
         if (!object || object->kind != BpfKind::link) continue;
         // The program of a link is ours even where its own pin is lost.
-        auto info = tcx_link_info(opened.fd.get());
-        if (!info) info = cgroup_link_info(opened.fd.get());
+        const auto info = link_info(opened.fd.get());
         if (info && info->program_id != 0)
             noted_.insert({BpfKind::program, info->program_id, program_name(info->program_id)});
     }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "kernel/follower.h"
+#include "kernel/keeper.h"
 #include "kernel/removal.h"
 #include "kernel/state_impl.h"
 
@@ -39,6 +40,12 @@ std::vector<std::string> with_stale(const std::vector<std::string> &directories)
 void end_hooks(Removal &removal, const std::vector<std::string> &directories, bool filters_by_name) {
     for (const auto &directory : directories)
         removal.note(directory);
+    // First those that keep others from what follows.
+    std::vector<Keeper> keepers;
+    for (const auto &directory : directories) {
+        keepers.emplace_back(Pins{directory});
+        removal.end_links(Pins{directory}.links(), "guard-");
+    }
     for (const auto &directory : directories)
         removal.end_links(Pins{directory}.links(), "cgroup-");
     for (const auto &directory : directories)

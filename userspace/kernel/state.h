@@ -74,6 +74,14 @@ struct CgroupHook {
     std::string cgroup; // path if it can be found
 };
 
+// A program on one of the kernel's security functions. Not every kernel takes them, and the filter holds
+// without.
+struct GuardHook {
+    std::string name; // "compat", "sockets", "links"
+    bool alive = false;
+    std::string why_not; // where it is not alive and that is known: only after attach_guards()
+};
+
 using Counters = std::array<std::array<lk_count, LK_REASONS>, LK_HOOKS>; // summed over CPUs
 
 class State {
@@ -117,6 +125,13 @@ class State {
     // Idempotent.
     Result<void> attach_cgroup_hooks();
     Result<std::vector<CgroupHook>> cgroup_hooks() const;
+
+    // "compat": the setsockopt guard for 32-bit system calls. "sockets": packet sockets for the MAKERS only,
+    // where the policy says so. "links": nobody else takes our links off. The last two only where `bpf` is
+    // among the active security modules, as they would be inert elsewhere. Idempotent; what this kernel does
+    // not take is told in the answer and no error.
+    Result<std::vector<GuardHook>> attach_guards(const std::vector<std::string> &makers);
+    Result<std::vector<GuardHook>> guard_hooks() const;
 
     Result<Counters> counters() const;
     struct Untold {

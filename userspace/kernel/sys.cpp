@@ -87,7 +87,7 @@ std::optional<ProgramInfo> program_info(int fd) {
     info.nr_map_ids = map_ids.size();
     __u32 size = sizeof(info);
     if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) return std::nullopt;
-    ProgramInfo result{info.id, info.name, {}};
+    ProgramInfo result{info.id, info.name, {}, info.load_time};
     const auto count = std::min<std::size_t>(info.nr_map_ids, map_ids.size());
     result.map_ids.assign(map_ids.begin(), map_ids.begin() + static_cast<std::ptrdiff_t>(count));
     return result;
@@ -98,6 +98,13 @@ std::string program_name(std::uint32_t id) {
     if (!fd) return "";
     auto info = program_info(fd.get());
     return info ? info->name : "";
+}
+
+std::optional<LinkInfo> link_info(int fd) {
+    bpf_link_info info{};
+    __u32 size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) return std::nullopt;
+    return LinkInfo{info.id, info.prog_id, 0};
 }
 
 std::optional<LinkInfo> tcx_link_info(int fd) {

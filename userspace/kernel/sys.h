@@ -44,6 +44,7 @@ struct ProgramInfo {
     std::uint32_t id = 0;
     std::string name;
     std::vector<std::uint32_t> map_ids;
+    std::uint64_t load_time_ns = 0; // since boot
 };
 std::optional<ProgramInfo> program_info(int fd);
 std::string program_name(std::uint32_t id); // empty: there is none
@@ -54,6 +55,7 @@ struct LinkInfo {
     std::uint32_t program_id = 0;
     std::uint64_t target = 0;
 };
+std::optional<LinkInfo> link_info(int fd);        // of any kind, without a target
 std::optional<LinkInfo> tcx_link_info(int fd);    // none: not a tcx link
 std::optional<LinkInfo> cgroup_link_info(int fd); // none: not a cgroup link
 

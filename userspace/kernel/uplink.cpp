@@ -11,6 +11,7 @@
 
 #include "kernel/chain.h"
 #include "kernel/clsact.h"
+#include "kernel/keeper.h"
 #include "kernel/queue.h"
 #include "kernel/state_impl.h"
 #include "kernel/sys.h"
@@ -128,6 +129,7 @@ Result<std::optional<std::string>> State::attach_uplink(int ifindex, HookKind ki
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here.error();
     if (auto fresh = impl_->refresh(); !fresh) return fresh.error();
     const auto &pins = impl_->pins;
+    const Keeper keeper{pins};
     const auto &program = impl_->program(uplink_program);
     auto link = living_link(pins, ifindex);
     auto filter = living_filter(ifindex, program.id);
@@ -166,6 +168,7 @@ Result<std::optional<std::string>> State::attach_uplink(int ifindex, HookKind ki
 
 Result<void> State::detach_uplink(int ifindex) {
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here.error();
+    const Keeper keeper{impl_->pins};
     if (auto dropped = drop_link(impl_->pins, ifindex); !dropped) return dropped;
     if (auto removed = remove_tree(impl_->pins.full_queue(ifindex)); !removed) return removed;
     return drop_filter(impl_->pins, ifindex, impl_->program(uplink_program).id);

@@ -63,6 +63,8 @@ Json policy_to_json(const Policy &policy) {
             {"strict", policy.strict},
             {"lockdown", policy.lockdown},
             {"pppoe", policy.pppoe},
+            {"lock_sockets", policy.lock_sockets},
+            {"sockets_for", list_to_json(policy.sockets_for)},
             {"action", to_string(policy.action)},
             {"hook", to_string(policy.hook)}};
 }
@@ -218,6 +220,8 @@ void read_policy(Reader &reader, const std::string &path, const Json &json, Poli
                    {"strict", reader.into(policy.strict)},
                    {"lockdown", reader.into(policy.lockdown)},
                    {"pppoe", reader.into(policy.pppoe)},
+                   {"lock_sockets", reader.into(policy.lock_sockets)},
+                   {"sockets_for", reader.into(policy.sockets_for)},
                    {"action", reader.into(policy.action, parse_action)},
                    {"hook", reader.into(policy.hook, parse_hook)}});
 }

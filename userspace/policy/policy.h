@@ -87,6 +87,8 @@ struct Policy {
     bool strict = false;
     bool lockdown = false;
     bool pppoe = false;
+    bool lock_sockets = false;            // packet sockets for few programs only
+    std::vector<std::string> sockets_for; // file names of executables, beyond link_programs()
     Action action = Action::refuse;
     HookKind hook = HookKind::automatic;
 
@@ -95,6 +97,11 @@ struct Policy {
 
 constexpr std::size_t max_gateways = 100'000; // rows for --nat64 included
 constexpr std::size_t max_lan_prefixes = 10'000;
+
+// File names of the executables that make packet sockets because a link needs it (DHCP, 802.1X, discovery).
+const std::vector<std::string> &link_programs();
+constexpr std::size_t max_program_name = 31; // bytes
+constexpr std::size_t max_sockets_for = 32;
 
 // Sorts and removes duplicates (resolvers keep their order, the first of several users with one uid stays).
 // Called by whoever makes a Policy, before validate(); a Document holds normalised policies.

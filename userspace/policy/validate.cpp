@@ -112,7 +112,31 @@ Result<void> check_values(const Policy &policy) {
     return {};
 }
 
+Result<void> check_sockets_for(const Policy &policy) {
+    if (!policy.sockets_for.empty() && !policy.lock_sockets)
+        return bad_input(
+            "--sockets-for names who may make packet sockets, which matters only with --lock-sockets");
+    if (policy.sockets_for.size() > max_sockets_for)
+        return bad_input(fmt::format("--sockets-for: {} programs are named, {} at most",
+                                     policy.sockets_for.size(), max_sockets_for));
+    for (const auto &name : policy.sockets_for)
+        if (name.empty() || name.size() > max_program_name || name.find('/') != name.npos)
+            return bad_input(fmt::format("--sockets-for {}: expected the file name of an executable, without "
+                                         "its directory, of {} bytes at most, such as tcpdump",
+                                         quote(name), max_program_name));
+    return {};
+}
+
 } // namespace
+
+const std::vector<std::string> &link_programs() {
+    static const std::vector<std::string> names{
+        "NetworkManager", "avahi-autoipd", "connmand", "dhclient",
+        "dhcpcd",         "hostapd",       "iwd",      "lldpd",
+        "pppd",           "pppoe",         "rp-pppoe", "systemd-networkd",
+        "teamd",          "wpa_supplicant"};
+    return names;
+}
 
 Policy normalise(Policy policy) {
     sort_unique(policy.gateways);
@@ -120,6 +144,7 @@ Policy normalise(Policy policy) {
     sort_unique(policy.nat64);
     sort_unique(policy.tunnels);
     sort_unique(policy.insides);
+    sort_unique(policy.sockets_for);
     sort_unique_by(policy.vpn_users, [](const VpnUser &user) { return user.uid; });
     sort_unique_by(policy.vpn_cgroups, [](const VpnCgroup &cgroup) { return cgroup.path; });
     std::vector<Resolver> resolvers;
@@ -131,7 +156,7 @@ Policy normalise(Policy policy) {
 }
 
 Result<void> validate(const Policy &policy) {
-    for (auto *check : {check_sizes, check_values, check_device_names, check_combination})
+    for (auto *check : {check_sizes, check_values, check_device_names, check_combination, check_sockets_for})
         if (auto fits = check(policy); !fits) return fits;
     return {};
 }

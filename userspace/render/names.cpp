@@ -14,7 +14,7 @@ constexpr std::array<std::string_view, LK_VERDICTS> verdicts{"drop", "refuse", "
 constexpr std::array<std::string_view, LK_REASONS> reasons{
     "no-policy", "ethertype", "malformed",  "source",  "fragment", "dns", "not-allowed", "bypass",
     "arp",       "link",      "vpn-daemon", "gateway", "served",   "lan", "multicast",   "out-of-scope"};
-constexpr std::array<std::string_view, LK_HOOKS> hooks{"uplink", "connect4", "connect6", "setsockopt"};
+constexpr std::array<std::string_view, LK_HOOKS> hooks{"uplink", "connect4", "connect6", "setsockopt", "lsm"};
 
 // A value without a word would be an empty one at the table's end.
 template <std::size_t size>

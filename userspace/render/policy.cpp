@@ -49,6 +49,13 @@ std::vector<std::vector<std::string>> policy_rows(const Policy &policy) {
     if (policy.strict) row("strict", "to gateways only the VPN daemon or the mark");
     if (policy.lockdown) row("lockdown", "no gateway at all");
     if (policy.pppoe) row("PPPoE", "passes where the ppp device is guarded");
+    if (policy.lock_sockets)
+        row("packet sockets", "for link programs only" +
+                                  (policy.sockets_for.empty()
+                                       ? std::string()
+                                       : ", and " + shown(policy.sockets_for, [](const std::string &name) {
+                                             return plain(name);
+                                         })));
     if (policy.action == Action::drop) row("action", "drop: senders are not told");
     if (policy.hook != HookKind::automatic) row("hook", std::string(to_string(policy.hook)));
     return rows;

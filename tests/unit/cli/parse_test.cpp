@@ -148,7 +148,7 @@ TEST(PolicyOptions, EachReachesThePolicy) {
         "eth0 --gw 198.51.100.7:1194/udp --gw [2001:db8::7]:51820/udp eth1 --dns 10.42.0.1 --dns "
         "[2001:db8::53]:53 --vpn-user 105 --vpn-cgroup system.slice/vpn.service --vpn-mark 0x10/0xff --lan "
         "100.64.0.0/10 --no-lan --lan-names --no-multicast --nat64 64:ff9b::/96 --tunnel wg9 --inside vnet0 "
-        "--pppoe --only --strict --action drop --hook clsact");
+        "--pppoe --only --strict --action drop --hook clsact --lock-sockets --sockets-for tcpdump");
     ASSERT_TRUE(made) << made.error().message;
     EXPECT_THAT(made->interfaces, ElementsAre("eth0", "eth1"));
     EXPECT_TRUE(made->only);
@@ -166,6 +166,8 @@ TEST(PolicyOptions, EachReachesThePolicy) {
     EXPECT_THAT(policy.tunnels, ElementsAre("wg9"));
     EXPECT_THAT(policy.insides, ElementsAre("vnet0"));
     EXPECT_TRUE(policy.no_lan && policy.lan_names && policy.no_multicast && policy.pppoe && policy.strict);
+    EXPECT_TRUE(policy.lock_sockets);
+    EXPECT_THAT(policy.sockets_for, ElementsAre("tcpdump"));
     EXPECT_FALSE(policy.lockdown);
     EXPECT_EQ(policy.action, lk::Action::drop);
     EXPECT_EQ(policy.hook, HookKind::clsact);

@@ -31,6 +31,8 @@ Policy full_policy() {
         true;
     policy.action = Action::drop;
     policy.hook = HookKind::clsact;
+    policy.lock_sockets = true;
+    policy.sockets_for = {"tcpdump"};
     return policy;
 }
 
@@ -54,7 +56,7 @@ TEST(DocumentJson, RoundTrips) {
 // Each switch by itself: a pair that is swapped or forgotten shows.
 TEST(DocumentJson, KeepsEachSwitch) {
     for (bool Policy::*flag : {&Policy::no_lan, &Policy::lan_names, &Policy::no_multicast, &Policy::strict,
-                               &Policy::lockdown, &Policy::pppoe}) {
+                               &Policy::lockdown, &Policy::pppoe, &Policy::lock_sockets}) {
         Document document;
         document.scopes.emplace_back().policy.*flag = true;
         EXPECT_EQ(*document_from_json(to_json(document)), document);

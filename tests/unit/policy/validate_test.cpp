@@ -182,5 +182,22 @@ TEST(Words, OfActionAndHookRoundTrip) {
     EXPECT_THAT(parse_hook("xdp").error().message, HasSubstr("\"xdp\": expected auto, tcx or clsact"));
 }
 
+TEST(Validate, SocketsFor) {
+    Policy policy;
+    policy.lockdown = true;
+    policy.sockets_for = {"tcpdump"};
+    EXPECT_FALSE(validate(policy)); // nothing is locked
+    policy.lock_sockets = true;
+    EXPECT_TRUE(validate(policy));
+    for (const char *wrong : {"", "/usr/bin/tcpdump", "a-name-of-thirty-two-characters-!"}) {
+        policy.sockets_for = {wrong};
+        EXPECT_FALSE(validate(policy)) << wrong;
+    }
+    policy.sockets_for.assign(max_sockets_for + 1, "x");
+    EXPECT_FALSE(validate(policy));
+    for (const auto &name : link_programs())
+        EXPECT_LE(name.size(), max_program_name);
+}
+
 } // namespace
 } // namespace lk

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/object_file.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "kernel/sys.h"
+
+namespace lk {
+
+namespace {
+
+// The last of what libbpf said: it knows why the verifier refused. Never printed here.
+std::string libbpf_said;
+
+int keep_saying(libbpf_print_level level, const char *format, va_list arguments) {
+    if (level != LIBBPF_WARN) return 0;
+    std::array<char, 4096> line{};
+    std::vsnprintf(line.data(), line.size(), format, arguments);
+    libbpf_said += line.data();
+    if (libbpf_said.size() > 1500) libbpf_said.erase(0, libbpf_said.size() - 1500);
+    return 0;
+}
+
+} // namespace
+
+Result<Object> open_object(const EmbeddedObject &embedded) {
+    libbpf_set_print(keep_saying);
+    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = embedded.name);
+    Object object{bpf_object__open_mem(embedded.bytes.data(), embedded.bytes.size(), &options)};
+    if (!object)
+        return system_error(fmt::format("cannot read the BPF object {} in this executable", embedded.name),
+                            errno);
+    return object;
+}
+
+Result<Object> load_object(const EmbeddedObject &embedded, const std::string &maps_dir) {
+    auto object = open_object(embedded);
+    if (!object) return object.error();
+    bpf_map *map = nullptr;
+    bpf_object__for_each_map(map, object->get()) {
+        if (maps_dir.empty() || bpf_map__is_internal(map)) continue;
+        const auto path = fmt::format("{}/{}", maps_dir, bpf_map__name(map));
+        // With a path libbpf takes the pinned map where there is one, and pins a new one otherwise.
+        if (bpf_map__set_pin_path(map, path.c_str()) != 0)
+            return system_error(fmt::format("cannot set the pin {}", path), errno);
+    }
+    libbpf_said.clear();
+    if (bpf_object__load(object->get()) == 0) return object;
+    const int number = errno;
+    auto error =
+        system_error(fmt::format("the kernel does not take the BPF object {}", embedded.name), number);
+    if (!libbpf_said.empty()) error.message += fmt::format(" (libbpf: {})", libbpf_said);
+    if (error.exit == Exit::failure && (number == EINVAL || number == ENOTSUP || number == ENOSYS))
+        error.exit = Exit::unsupported;
+    return error;
+}
+
+} // namespace lk

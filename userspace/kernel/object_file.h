@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Embedded objects through libbpf: opened, and loaded into the kernel. Attaches nothing; pins maps only.
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "kernel/objects.h"
+
+namespace lk {
+
+struct CloseObject {
+    void operator()(bpf_object *object) const { bpf_object__close(object); }
+};
+using Object = std::unique_ptr<bpf_object, CloseObject>;
+
+Result<Object> open_object(const EmbeddedObject &embedded);
+
+// Loads all programs over the maps pinned in MAPS_DIR, which it makes where they are missing. MAPS_DIR empty:
+// maps of its own, which end with the object. An error has what the verifier said.
+Result<Object> load_object(const EmbeddedObject &embedded, const std::string &maps_dir);
+
+} // namespace lk
