@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 # Compares the skips written by the tests that ran with the expected ones, both ways.
 file(GLOB written ${SKIPS}/*)
 set(skipped "")

@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/policy_options.h"
 #include "control/dry_run.h"
+#include "control/guarantees.h"
 #include "render/plan.h"
 
 namespace lk {
@@ -13,18 +14,26 @@ namespace lk {
 Finish define_attach(CLI::App &app) {
     struct Options {
         PolicyOptions policy;
+        std::vector<std::string> required;
         bool no_follow = false, dry_run = false;
     };
     const auto options = std::make_shared<Options>();
     add_policy_options(app, options->policy);
     app.add_flag("--no-follow", options->no_follow, "Leave no follower in the background")
         ->disable_flag_override();
+    app.add_option("--require", options->required,
+                   "Attach nothing unless these guarantees hold; leakbpf doctor names them")
+        ->type_name("GUARANTEE[,...]")
+        ->allow_extra_args(false);
     app.add_flag("--dry-run", options->dry_run, "Print what would be done, and do nothing")
         ->disable_flag_override();
     return [options]() -> Result<Run> {
         Result<AttachRequest> request = to_request(options->policy);
         if (!request) return request.error();
         request->follow = !options->no_follow;
+        request->required = options->required;
+        if (const auto known = parse_guarantees(options->required); !known)
+            return Error{known.error().exit, "--require: " + known.error().message};
         if (options->dry_run)
             return Run([asked = *std::move(request)](const Globals &globals) -> Result<Exit> {
                 const Result<DryRun> dry = dry_run(globals.bpffs, globals.cgroup_root, asked);

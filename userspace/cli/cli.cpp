@@ -22,6 +22,7 @@ constexpr std::array command_table{
     Command{"status", "What is guarded, and what was refused (also without a command)", define_status},
     Command{"watch", "Refused and rewritten packets as they happen", define_watch},
     Command{"check", "Validate attach's options and print what would be loaded", define_check},
+    Command{"doctor", "What this kernel gives and lacks, and which guarantees hold here", define_doctor},
 };
 
 void add_globals(CLI::App &app, Globals &globals) {

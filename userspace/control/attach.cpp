@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "control/control.h"
+#include "control/doctor.h"
 #include "control/follower_process.h"
 #include "control/leftovers.h"
 #include "control/reconcile.h"
@@ -92,6 +93,10 @@ Result<void> check_alive(const State &state, const Built &built, const Topology 
     return {};
 }
 
+bool locks_sockets(const Document &document) {
+    return std::ranges::any_of(document.scopes, [](const Scope &scope) { return scope.policy.lock_sockets; });
+}
+
 // Everything after the commit. BUILT becomes what was attached in the end.
 Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, Built &built) {
     if (Result<void> done = state.attach_cgroup_hooks(); !done) return done.error();
@@ -111,6 +116,39 @@ Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, Built &
     }
     built.notices = std::move(notices);
     return check_alive(state, built, monitor.topology());
+}
+
+// What the request asks for, before anything is changed: "nothing less" means nothing at all.
+Result<void> check_required(const Site &site, const AttachRequest &request, const Topology &topology,
+                            const Built &built) {
+    auto wanted = parse_guarantees(request.required);
+    if (!wanted) return wanted.error();
+    if (request.policy.lock_sockets) wanted->push_back(Guarantee::lsm);
+    if (wanted->empty()) return {};
+    Findings findings = foresee(site, topology, built.uplinks);
+    if (request.policy.hook == HookKind::clsact) findings.probes.tcx = Probe::no("--hook clsact");
+    return require(report_on(findings), *wanted);
+}
+
+// Puts the guards on, says what holds now, and is an error where less does than was asked for.
+Result<void> put_guards(State &state, const AttachRequest &request, const Plan &plan,
+                        const Topology &topology, const Built &built, AttachAnswer &answer) {
+    auto guards = state.attach_guards(socket_makers(plan.document));
+    if (!guards) return guards.error();
+    const auto findings = given(state, topology, built, *guards);
+    if (!findings) return findings.error();
+    const Report report = report_on(*findings);
+    for (const Judgement &judgement : report.guarantees) {
+        const std::string name(to_string(judgement.guarantee));
+        if (judgement.holds)
+            answer.given.push_back(name);
+        else
+            answer.not_given.emplace_back(name, judgement.why_not);
+    }
+    auto wanted = parse_guarantees(request.required);
+    if (!wanted) return wanted.error();
+    if (locks_sockets(plan.document)) wanted->push_back(Guarantee::lsm);
+    return require(report, *wanted);
 }
 
 Result<pid_t> ensure_follower(const Site &site) {
@@ -154,6 +192,8 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
     };
     const Result<Plan> plan = plan_over(*before, request, monitor.topology());
     if (!plan) return take_back(plan.error());
+    if (Result<void> good = check_required(site, request, monitor.topology(), plan->built); !good)
+        return take_back(good.error());
 
     Error error;
     bool nothing_guarded = false;
@@ -170,11 +210,15 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
             Built built = plan->built;
             Result<void> hooked = put_hooks(*state, *plan, monitor, built);
             if (hooked) hooked = State::remove_others(site.place);
-            if (hooked)
-                return Done{{device_names(monitor.topology(), built.uplinks),
-                             device_names(monitor.topology(), built.unguarded), built.notices, state->epoch(),
-                             std::nullopt},
-                            monitor.topology()};
+            AttachAnswer answer;
+            if (hooked) hooked = put_guards(*state, request, *plan, monitor.topology(), built, answer);
+            if (hooked) {
+                answer.attached = device_names(monitor.topology(), built.uplinks);
+                answer.unguarded = device_names(monitor.topology(), built.unguarded);
+                answer.notices = built.notices;
+                answer.epoch = state->epoch();
+                return Done{std::move(answer), monitor.topology()};
+            }
             error = hooked.error();
             const std::string told = in_force(*state, monitor.topology());
             error.message += "; " + told;

@@ -28,6 +28,7 @@ struct AttachRequest {
     std::vector<std::string> also;       // guarded today by a state that cannot be read, so in any case
     bool only = false;
     bool follow = true;
+    std::vector<std::string> required; // names of guarantees.h: with less, nothing is attached
     Policy policy;
 };
 
@@ -35,6 +36,8 @@ struct AttachAnswer {
     std::vector<std::string> attached;  // uplinks, by name
     std::vector<std::string> unguarded; // other uplinks, by name
     std::vector<std::string> notices;
+    std::vector<std::string> given;                             // guarantees that hold, by name
+    std::vector<std::pair<std::string, std::string>> not_given; // name, why
     std::uint32_t epoch = 0;
     std::optional<pid_t> follower;
 };
@@ -79,6 +82,8 @@ struct Status {
     Topology topology;
     std::vector<UplinkHook> uplinks;
     std::vector<CgroupHook> cgroup_hooks;
+    std::vector<GuardHook> guards;
+    std::optional<bool> lsm_active; // bpf among the active security modules; none: cannot be told
     Counters counters{};
     State::Untold untold;
     std::vector<std::string> weaknesses; // sentences: what is promised and does not hold: program ahead of

@@ -11,11 +11,13 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <set>
 #include <thread>
 
 #include "base/fd.h"
 #include "control/control.h"
 #include "control/reconcile.h"
+#include "control/scopes.h"
 #include "image/build_scopes.h"
 #include "kernel/pins.h"
 #include "net/monitor.h"
@@ -117,7 +119,28 @@ class Follower {
         return hooks &&
                std::ranges::all_of(built_->uplinks,
                                    [&hooks](int ifindex) { return alive_on(*hooks, ifindex); }) &&
-               socket_hooks_alive();
+               socket_hooks_alive() && guards_alive();
+    }
+
+    // Which guards there can be is the kernel's matter: those that were there once are to be there.
+    bool guards_alive() const {
+        const auto guards = state_->guard_hooks();
+        if (!guards) return true; // no promise rests on them
+        return std::ranges::all_of(*guards, [this](const GuardHook &guard) {
+            return guard.alive || !guards_seen_.contains(guard.name);
+        });
+    }
+
+    // What cannot be put back is not tried again until somebody attaches anew.
+    void put_guards_back() {
+        if (!guards_alive()) {
+            const auto put = state_->attach_guards(socket_makers(*document_));
+            if (!put && told_.trouble) told_.trouble(put.error().message);
+            guards_seen_.clear();
+        }
+        if (const auto guards = state_->guard_hooks())
+            for (const GuardHook &guard : *guards)
+                if (guard.alive) guards_seen_.insert(guard.name);
     }
 
     bool socket_hooks_alive() const {
@@ -152,6 +175,7 @@ class Follower {
         // Somebody detached one, or removed its pin. Sockets made meanwhile are taken in as at attach.
         if (!socket_hooks_alive())
             if (Result<void> done = state_->attach_cgroup_hooks(); !done) return not_yet(done.error(), true);
+        put_guards_back();
         dirty_ = false;
         not_before_ = {};
         retry_ = retry_first;
@@ -230,6 +254,7 @@ class Follower {
     Identity directory_, word_;
 
     std::optional<Document> document_;
+    std::set<std::string> guards_seen_;
     std::optional<Built> built_; // what was committed last; none: unknown
     std::uint32_t epoch_ = 0;
     bool dirty_ = true, following_ = false;

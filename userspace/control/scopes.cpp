@@ -55,6 +55,13 @@ void drop_empty(Document &document) {
     std::erase_if(document.scopes, [](const Scope &scope) { return scope.uplinks.empty(); });
 }
 
+std::vector<std::string> socket_makers(const Document &document) {
+    std::set<std::string> names(link_programs().begin(), link_programs().end());
+    for (const Scope &scope : document.scopes)
+        names.insert(scope.policy.sockets_for.begin(), scope.policy.sockets_for.end());
+    return {names.begin(), names.end()};
+}
+
 std::string device_name(const Topology &topology, int ifindex) {
     const Device *device = topology.find(ifindex);
     return device ? device->name : fmt::format("device {}", ifindex);

@@ -40,6 +40,9 @@ bool release(Scope &scope, const ScopeView &view, const Topology &topology,
 // Scopes that name no uplink any more vanish.
 void drop_empty(Document &document);
 
+// Executables that may make packet sockets where a scope locks them.
+std::vector<std::string> socket_makers(const Document &document);
+
 // The name of a device, or "device N" if it is gone.
 std::string device_name(const Topology &topology, int ifindex);
 std::vector<std::string> device_names(const Topology &topology, const std::vector<int> &ifindexes);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "control/control.h"
 #include "control/leftovers.h"
 #include "control/reconcile.h"
 #include "control/root_sockets.h"
 #include "control/weaknesses.h"
+#include "kernel/lsm_list.h"
 
 namespace lk {
 
@@ -42,6 +45,11 @@ Result<Status> read_status(const Site &site) {
     Result<std::vector<CgroupHook>> sockets = state.cgroup_hooks();
     if (!sockets) return sockets.error();
     status.cgroup_hooks = *std::move(sockets);
+    Result<std::vector<GuardHook>> guards = state.guard_hooks();
+    if (!guards) return guards.error();
+    status.guards = *std::move(guards);
+    if (const auto modules = active_lsms())
+        status.lsm_active = std::ranges::find(*modules, "bpf") != modules->end();
     const Result<Counters> counters = state.counters();
     if (!counters) return counters.error();
     status.counters = *counters;

@@ -48,6 +48,33 @@ void judge_uplinks(Status &status) {
                                                                        "be guarded when it comes"));
 }
 
+void judge_guards(Status &status) {
+    const auto alive = [&status](std::string_view name) {
+        return std::ranges::any_of(
+            status.guards, [name](const GuardHook &guard) { return guard.name == name && guard.alive; });
+    };
+    const bool locked = std::ranges::any_of(status.document.scopes,
+                                            [](const Scope &scope) { return scope.policy.lock_sockets; });
+    const bool inert = status.lsm_active == false;
+    for (const GuardHook &guard : status.guards)
+        if (guard.alive && inert && guard.name != "compat")
+            status.weaknesses.push_back(fmt::format("the guard {} is attached but inert: bpf is not among "
+                                                    "the active security modules",
+                                                    guard.name));
+    if (locked && !alive("sockets"))
+        status.weaknesses.emplace_back("--lock-sockets was asked for and is not in force: the program for it "
+                                       "is not attached; attach again");
+    if (!status.guards.empty() && !alive("compat"))
+        status.remarks.emplace_back(
+            "32-bit system calls can still ask for PACKET_QDISC_BYPASS and AF_XDP: the "
+            "guard for them is not attached; leakbpf doctor says whether this kernel "
+            "takes it");
+    if (inert && !alive("links"))
+        status.remarks.emplace_back("bpf is not among the active security modules: programs on their hooks "
+                                    "would be inert, so packet sockets cannot be locked, and other programs "
+                                    "of root can detach the filter's links");
+}
+
 } // namespace
 
 void judge(Status &status) {
@@ -63,6 +90,7 @@ void judge(Status &status) {
         if (!hook.alive)
             status.weaknesses.push_back(fmt::format("the socket hook {} is not there: {}; attach again",
                                                     hook.name, without(hook.name)));
+    judge_guards(status);
     if (!status.follower)
         status.remarks.emplace_back(
             "no follower lives: new addresses and uplinks are not taken in; leakbpf follow "

@@ -31,6 +31,15 @@ std::string notice_lines(const std::vector<std::string> &notices) {
     return text;
 }
 
+OrderedJson guarantees_to_json(const AttachAnswer &answer) {
+    OrderedJson json = OrderedJson::array();
+    for (const auto &name : answer.given)
+        json.push_back({{"name", name}, {"holds", true}, {"why_not", nullptr}});
+    for (const auto &[name, why] : answer.not_given)
+        json.push_back({{"name", name}, {"holds", false}, {"why_not", why}});
+    return json;
+}
+
 } // namespace
 
 std::string attach_text(const AttachAnswer &answer) {
@@ -38,6 +47,12 @@ std::string attach_text(const AttachAnswer &answer) {
         fmt::format("guarded: {} (policy {})\n",
                     answer.attached.empty() ? "none" : all_plain(answer.attached), answer.epoch);
     text += unguarded_line(answer.unguarded);
+    text += fmt::format("given: {}\n", abridged(answer.given, answer.given.size()));
+    std::vector<std::string> lacking;
+    for (const auto &[name, why] : answer.not_given)
+        lacking.push_back(name);
+    if (!lacking.empty())
+        text += fmt::format("not given: {} (leakbpf doctor says why)\n", abridged(lacking, lacking.size()));
     text += notice_lines(answer.notices);
     text += answer.follower ? fmt::format("follower: pid {}\n", *answer.follower)
                             : "follower: none, so new addresses and uplinks are not taken in\n";
@@ -49,6 +64,7 @@ std::string attach_json(const AttachAnswer &answer) {
                    {"attached", answer.attached},
                    {"unguarded", answer.unguarded},
                    {"notices", answer.notices},
+                   {"guarantees", guarantees_to_json(answer)},
                    {"epoch", answer.epoch},
                    {"follower", follower_to_json(answer.follower)}});
 }

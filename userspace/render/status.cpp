@@ -53,6 +53,18 @@ std::string socket_hooks_text(const Status &status) {
     return text + '\n';
 }
 
+// "compat, sockets, links"; where bpf is no active security module, the last two would be inert.
+std::string guards_text(const Status &status) {
+    std::vector<std::string> alive, missing;
+    for (const GuardHook &guard : status.guards)
+        (guard.alive ? alive : missing).push_back(guard.name);
+    std::string text = "guards: " + (alive.empty() ? std::string("none") : abridged(alive));
+    if (!missing.empty()) text += "; not there: " + abridged(missing);
+    if (status.lsm_active == false)
+        text += " (bpf is no active security module: sockets and links would be inert)";
+    return text + '\n';
+}
+
 std::string counters_text(const Status &status) {
     std::vector<std::vector<std::string>> rows;
     for (unsigned hook = 0; hook < LK_HOOKS; ++hook)
@@ -91,6 +103,7 @@ std::string status_text(const Status &status) {
     text += scopes_text(status.document);
     text += uplinks_text(status);
     text += socket_hooks_text(status);
+    text += guards_text(status);
     text += counters_text(status);
     text += sentences("WEAKNESS", status.weaknesses);
     text += sentences("note", status.remarks);
@@ -116,6 +129,10 @@ std::string status_json(const Status &status) {
     json["socket_hooks"] = OrderedJson::array();
     for (const CgroupHook &hook : status.cgroup_hooks)
         json["socket_hooks"].push_back({{"name", hook.name}, {"alive", hook.alive}, {"cgroup", hook.cgroup}});
+    json["guards"] = OrderedJson::array();
+    for (const GuardHook &guard : status.guards)
+        json["guards"].push_back({{"name", guard.name}, {"alive", guard.alive}});
+    json["lsm_active"] = status.lsm_active ? OrderedJson(*status.lsm_active) : OrderedJson(nullptr);
     json["counters"] = OrderedJson::array();
     for (unsigned hook = 0; hook < LK_HOOKS; ++hook)
         for (unsigned reason = 0; reason < LK_REASONS; ++reason)

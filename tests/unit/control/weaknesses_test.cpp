@@ -43,6 +43,22 @@ TEST(Weaknesses, NoneWhereAllIsWell) {
     EXPECT_THAT(status.remarks, IsEmpty());
 }
 
+TEST(Weaknesses, GuardsThatAreMissingOrInert) {
+    Status status = well();
+    status.guards = {{"compat", true, ""}, {"sockets", true, ""}, {"links", true, ""}};
+    status.lsm_active = true;
+    EXPECT_THAT(judged(status).weaknesses, IsEmpty());
+    EXPECT_THAT(judged(status).remarks, IsEmpty());
+    status.lsm_active = false; // attached, and never called
+    EXPECT_THAT(judged(status).weaknesses, ElementsAre(HasSubstr("sockets is attached but inert"),
+                                                       HasSubstr("links is attached but inert")));
+    status.guards = {{"compat", false, ""}, {"sockets", false, ""}, {"links", false, ""}};
+    EXPECT_THAT(judged(status).weaknesses, IsEmpty());
+    EXPECT_THAT(judged(status).remarks, ElementsAre(HasSubstr("32-bit"), HasSubstr("would be inert")));
+    status.document.scopes[0].policy.lock_sockets = true;
+    EXPECT_THAT(judged(status).weaknesses, ElementsAre(HasSubstr("--lock-sockets")));
+}
+
 TEST(Weaknesses, AProgramAheadOfOurs) {
     Status status = well();
     status.uplinks[0].ahead = {"tcx program 17 \"other\""};

@@ -16,15 +16,21 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 TEST(AttachAnswer, AsTextAndJson) {
-    const AttachAnswer answer{{"eth0", "eth1"}, {"wlan0"}, {"mind this"}, 4, 77};
+    const AttachAnswer answer{
+        {"eth0", "eth1"}, {"wlan0"}, {"mind this"}, {"uplink", "first"}, {{"tcx", "too old"}}, 4, 77};
     EXPECT_EQ(attach_text(answer), "guarded: eth0, eth1 (policy 4)\n"
                                    "UNGUARDED: wlan0\n"
+                                   "given: uplink, first\n"
+                                   "not given: tcx (leakbpf doctor says why)\n"
                                    "notice: mind this\n"
                                    "follower: pid 77\n");
     EXPECT_EQ(nlohmann::json::parse(attach_json(answer)),
               nlohmann::json::parse(R"({"version":1,"attached":["eth0","eth1"],"unguarded":["wlan0"],
-                  "notices":["mind this"],"epoch":4,"follower":{"pid":77}})"));
-    EXPECT_THAT(attach_text({{}, {}, {}, 4, {}}), HasSubstr("follower: none"));
+                  "notices":["mind this"],
+                  "guarantees":[{"name":"uplink","holds":true,"why_not":null},
+                                {"name":"first","holds":true,"why_not":null},
+                                {"name":"tcx","holds":false,"why_not":"too old"}],"epoch":4,"follower":{"pid":77}})"));
+    EXPECT_THAT(attach_text({{}, {}, {}, {}, {}, 4, {}}), HasSubstr("follower: none"));
 }
 
 TEST(DetachAnswer, AsTextAndJson) {

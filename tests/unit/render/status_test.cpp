@@ -35,6 +35,8 @@ Status full() {
     for (const char *name : {"sock_create", "connect4"})
         status.cgroup_hooks.push_back({name, true, "/sys/fs/cgroup"});
     status.cgroup_hooks.push_back({"setsockopt", false, ""});
+    status.guards = {{"compat", true, ""}, {"sockets", false, ""}, {"links", false, ""}};
+    status.lsm_active = false;
     status.counters[LK_HOOK_UPLINK][LK_NOT_ALLOWED] = {1234, 98765};
     status.counters[LK_HOOK_CONNECT4][LK_DNS] = {2, 0};
     status.untold = {1, 2, 3000};
@@ -56,6 +58,7 @@ uplinks:
   eth0   guarded    tcx  BEHIND tcx program 9 "x"
   wlan0  UNGUARDED
 socket hooks: sock_create, connect4 at /sys/fs/cgroup; MISSING: setsockopt
+guards: compat; not there: sockets, links (bpf is no active security module: sockets and links would be inert)
 counters:
   hook      reason       packets   bytes
   uplink    not-allowed    1,234  98,765

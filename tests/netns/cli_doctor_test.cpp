@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// doctor on the real kernel, and attach --require: it says what holds, changes nothing, and attach gives no
+// less than was asked.
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
+
+#include <gmock/gmock.h>
+
+#include "base/exit_status.h"
+#include "netns/cli_world.h"
+
+using namespace lk::harness;
+using lk::Exit;
+using lk::Fd;
+using testing::HasSubstr;
+
+namespace {
+
+constexpr int unsupported = static_cast<int>(Exit::unsupported);
+
+class CliDoctor : public testing::Test {
+  protected:
+    CliDoctor() : world_("doctor") {}
+    nlohmann::json doctor() const {
+        const Output output = world_.leakbpf({"--json", "doctor"});
+        const auto json = nlohmann::json::parse(output.out, nullptr, false);
+        EXPECT_TRUE(json.is_object()) << output.out << output.err;
+        if (json.is_object()) {
+            EXPECT_EQ(output.status == 0, json["required_hold"] == true) << output.status;
+        }
+        return json;
+    }
+    static nlohmann::json of(const nlohmann::json &json, const std::string &name) {
+        for (const auto &guarantee : json["guarantees"])
+            if (guarantee["name"] == name) return guarantee;
+        return {};
+    }
+    static bool holds(const nlohmann::json &json, const std::string &name) {
+        return of(json, name)["holds"] == true;
+    }
+    // A program that passes everything, as somebody's XDP.
+    Fd put_xdp() {
+        Fd link;
+        world_.host().inside([&] {
+            const bpf_insn passes[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 2},
+                                       {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+            const Fd program(bpf_prog_load(BPF_PROG_TYPE_XDP, "balancer", "GPL", passes, 2, nullptr));
+            LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_SKB_MODE);
+            link = Fd(bpf_link_create(program.get(), world_.host().ifindex("eth0"), BPF_XDP, &options));
+            EXPECT_TRUE(link) << strerror(errno);
+        });
+        return link;
+    }
+
+    CliWorld world_;
+};
+
+// BPF programs and links of the whole machine come and go; ours are told by their name.
+int programs_of_ours() {
+    int count = 0;
+    for (__u32 id = 0; bpf_prog_get_next_id(id, &id) == 0;) {
+        const Fd fd(bpf_prog_get_fd_by_id(id));
+        bpf_prog_info info{};
+        __u32 size = sizeof(info);
+        if (fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 &&
+            std::string_view(info.name).starts_with("lk_"))
+            ++count;
+    }
+    return count;
+}
+
+} // namespace
+
+TEST_F(CliDoctor, SaysWhatHoldsAndLeavesNothing) {
+    const auto json = doctor();
+    for (const char *name : {"uplink", "first", "no-detour", "identity", "dns", "bypass-guard"})
+        EXPECT_TRUE(holds(json, name)) << of(json, name);
+    EXPECT_EQ(json["probes"]["clsact"]["works"], true) << json["probes"];
+    EXPECT_EQ(holds(json, "tcx"), json["probes"]["tcx"]["works"] == true);
+    EXPECT_EQ(json["attached"], false);
+    ASSERT_EQ(json["uplinks"].size(), 1u);
+    EXPECT_EQ(json["uplinks"][0]["name"], "eth0");
+    EXPECT_EQ(json["uplinks"][0]["guarded"], false);
+    EXPECT_TRUE(json["cap_net_raw"].is_array());
+    EXPECT_EQ(pins(), none);
+    EXPECT_TRUE(world_.leaks());
+    EXPECT_THAT(run({"tc", "qdisc", "show"}, {.netns = world_.host().fd()}).out,
+                testing::Not(HasSubstr("clsact")));
+    const Output text = world_.leakbpf({"doctor", "--require", "uplink,identity"});
+    EXPECT_EQ(text.status, 0) << text.out;
+    EXPECT_THAT(text.out, HasSubstr("guarantees:"));
+}
+
+TEST_F(CliDoctor, FindsAnXdpProgramOnTheUplink) {
+    const Fd link = put_xdp();
+    const auto json = doctor();
+    EXPECT_FALSE(holds(json, "no-detour"));
+    EXPECT_THAT(of(json, "no-detour")["why_not"].get<std::string>(), HasSubstr("balancer"));
+    EXPECT_EQ(world_.leakbpf({"doctor", "--require", "no-detour"}).status, unsupported);
+    EXPECT_EQ(world_.leakbpf({"doctor", "--require", "uplink"}).status, 0);
+}
+
+TEST_F(CliDoctor, AttachRefusesToGiveLess) {
+    const Fd link = put_xdp();
+    const Output refused = world_.attach({"eth0", "--gw", "198.51.100.7", "--require", "uplink,no-detour"});
+    EXPECT_EQ(refused.status, unsupported);
+    EXPECT_THAT(refused.err, testing::AllOf(HasSubstr("no-detour"), HasSubstr("balancer")));
+    EXPECT_EQ(pins(), none);
+    EXPECT_EQ(processes(), none);
+    EXPECT_TRUE(world_.leaks());
+    // What is in force stays as it is.
+    const Output attached = world_.attach({"eth0", "--gw", "198.51.100.7", "--require", "uplink,identity"});
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_THAT(attached.out, HasSubstr("given: uplink"));
+    EXPECT_THAT(attached.out, testing::ContainsRegex("not given: [a-z, -]*no-detour"));
+    const std::string before = world_.snapshot();
+    EXPECT_EQ(world_.attach({"eth0", "--gw", "198.51.100.8", "--require", "no-detour"}).status, unsupported);
+    EXPECT_EQ(world_.snapshot(), before);
+    EXPECT_TRUE(world_.gateway_reached());
+}
+
+TEST_F(CliDoctor, ClsactIsNoTcx) {
+    const std::vector<std::string> by_clsact{"eth0", "--gw", "198.51.100.7", "--hook", "clsact"};
+    auto with_tcx = by_clsact;
+    with_tcx.insert(with_tcx.end(), {"--require", "tcx"});
+    EXPECT_EQ(world_.attach(with_tcx).status, unsupported);
+    EXPECT_EQ(pins(), none);
+    ASSERT_EQ(world_.attach(by_clsact).status, 0);
+    const auto json = doctor();
+    EXPECT_FALSE(holds(json, "tcx"));
+    EXPECT_TRUE(holds(json, "uplink")) << of(json, "uplink");
+    EXPECT_EQ(json["uplinks"][0]["hook"], "clsact");
+}
+
+TEST_F(CliDoctor, AMissingHookIsAMissingGuarantee) {
+    ASSERT_EQ(world_.attach({"eth0", "--no-follow", "--gw", "198.51.100.7"}).status, 0);
+    EXPECT_TRUE(holds(doctor(), "identity"));
+    const int ours = programs_of_ours();
+    doctor();
+    EXPECT_TRUE(eventually([&] { return programs_of_ours() <= ours; })) << "doctor left programs behind";
+    for (const std::string &pin : pins())
+        if (pin.ends_with("/cgroup-sock_create")) std::filesystem::remove(pin);
+    const auto json = doctor();
+    EXPECT_FALSE(holds(json, "identity"));
+    EXPECT_TRUE(holds(json, "uplink"));
+}
+
+TEST_F(CliDoctor, WordsThatAreNoGuarantee) {
+    EXPECT_EQ(world_.leakbpf({"doctor", "--require", "nothing"}).status, static_cast<int>(Exit::bad_input));
+    const Output later = world_.leakbpf({"doctor", "--require", "second-gate"});
+    EXPECT_EQ(later.status, unsupported);
+    EXPECT_THAT(later.err, HasSubstr("not built into this version"));
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "control/guarantees.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace lk {
+namespace {
+
+using enum Guarantee;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A kernel that takes everything, nothing attached, one uplink that nobody else looks at.
+Findings well() {
+    Findings findings;
+    findings.kernel = "6.12.1-amd64";
+    findings.machine = "x86_64";
+    for (Probe *probe : {&findings.probes.uplink, &findings.probes.tcx, &findings.probes.clsact,
+                         &findings.probes.sockets, &findings.probes.compat, &findings.probes.lsm})
+        *probe = Probe::ok();
+    findings.security_modules = {"lockdown", "capability", "bpf"};
+    findings.cgroups = {CgroupLayout::Kind::v2, {"/sys/fs/cgroup"}};
+    findings.uplinks.push_back({"eth0", false, Attachment::none, {}, {}});
+    return findings;
+}
+
+Findings attached() {
+    Findings findings = well();
+    findings.attached = true;
+    findings.socket_hooks_alive = true;
+    findings.uplinks[0].guarded = true;
+    findings.uplinks[0].attachment = Attachment::tcx;
+    findings.guards = {{"compat", true, ""}, {"sockets", true, ""}, {"links", true, ""}};
+    return findings;
+}
+
+// Names of those that do not hold.
+std::vector<std::string> missing(const Findings &findings) {
+    std::vector<std::string> names;
+    for (const Judgement &judgement : report_on(findings).guarantees) {
+        EXPECT_EQ(judgement.holds, judgement.why_not.empty());
+        if (!judgement.holds) names.emplace_back(to_string(judgement.guarantee));
+    }
+    return names;
+}
+
+std::string why_not(const Findings &findings, Guarantee guarantee) {
+    return report_on(findings).of(guarantee).why_not;
+}
+
+TEST(Guarantees, AllHoldWhereAllIsWell) {
+    EXPECT_THAT(missing(well()), IsEmpty());
+    EXPECT_THAT(missing(attached()), IsEmpty());
+    EXPECT_THAT(report_on(well()).notes, IsEmpty());
+    EXPECT_EQ(report_on(well()).guarantees.size(), guarantee_count);
+}
+
+TEST(Guarantees, WithoutTcx) {
+    Findings findings = well();
+    findings.probes.tcx = Probe::no("this kernel has none (Linux 6.6)");
+    EXPECT_THAT(missing(findings), ElementsAre("tcx"));
+    // Somebody who is there already stays ahead at clsact only.
+    findings.uplinks[0].ahead = {"clsact pref 1 program 7 \"other\""};
+    EXPECT_THAT(missing(findings), ElementsAre("tcx", "first"));
+    EXPECT_THAT(why_not(findings, first), HasSubstr("eth0: clsact pref 1"));
+    findings.probes.tcx = Probe::ok();
+    EXPECT_THAT(missing(findings), IsEmpty());
+}
+
+TEST(Guarantees, WithoutAnyHook) {
+    Findings findings = well();
+    findings.probes.tcx = findings.probes.clsact = Probe::no("no");
+    EXPECT_THAT(missing(findings), ElementsAre("uplink", "tcx"));
+    findings = well();
+    findings.no_bpffs = "no bpffs";
+    EXPECT_THAT(missing(findings), ElementsAre("uplink"));
+    findings = attached();
+    findings.bare = {"eth0"};
+    EXPECT_THAT(missing(findings), ElementsAre("uplink"));
+}
+
+TEST(Guarantees, WhatIsAttachedCounts) {
+    Findings findings = attached();
+    findings.uplinks[0].ahead = {"tcx program 7 \"other\""};
+    EXPECT_THAT(missing(findings), ElementsAre("first"));
+    findings = attached();
+    findings.uplinks[0].attachment = Attachment::clsact;
+    EXPECT_THAT(missing(findings), ElementsAre("tcx"));
+    findings = attached();
+    findings.socket_hooks_alive = false;
+    EXPECT_THAT(missing(findings), ElementsAre("identity", "dns", "bypass-guard", "compat-guard"));
+    findings = attached();
+    findings.guards[0].alive = false;
+    EXPECT_THAT(missing(findings), ElementsAre("compat-guard"));
+    findings = attached();
+    findings.guards[2].alive = false;
+    EXPECT_THAT(missing(findings), ElementsAre("lsm"));
+}
+
+TEST(Guarantees, WithoutSocketHooks) {
+    Findings findings = well();
+    findings.no_cgroup_root = "this is a cgroup namespace";
+    EXPECT_THAT(missing(findings), ElementsAre("identity", "dns", "bypass-guard", "compat-guard"));
+    EXPECT_EQ(why_not(findings, identity), findings.no_cgroup_root);
+}
+
+TEST(Guarantees, AnInertLsmIsNone) {
+    Findings findings = well();
+    findings.security_modules = {"lockdown", "apparmor"};
+    EXPECT_THAT(missing(findings), ElementsAre("lsm"));
+    EXPECT_THAT(why_not(findings, lsm), HasSubstr("lsm=lockdown,apparmor,bpf"));
+    findings.security_modules.reset();
+    EXPECT_THAT(missing(findings), ElementsAre("lsm"));
+    findings = well();
+    findings.probes.lsm = Probe::no("Operation not permitted (libbpf: much text)");
+    EXPECT_THAT(missing(findings), ElementsAre("lsm"));
+    EXPECT_THAT(why_not(findings, lsm), testing::Not(HasSubstr("much text")));
+}
+
+TEST(Guarantees, WaysBelowTheFilter) {
+    const std::vector<std::pair<std::function<void(Findings &)>, const char *>> ways{
+        {[](Findings &f) { f.uplinks[0].device.xdp = "program 9 \"lb\", native"; }, "eth0: XDP program 9"},
+        {[](Findings &f) { f.uplinks[0].device.tc_offload = true; }, "ethtool -K eth0 hw-tc-offload off"},
+        {[](Findings &f) { f.uplinks[0].device.switch_id = "0102"; }, "hardware switch"},
+        {[](Findings &f) { f.netconsole = {"t1 on eth0"}; }, "t1 on eth0"}};
+    for (const auto &[way, told] : ways) {
+        Findings findings = well();
+        way(findings);
+        EXPECT_THAT(missing(findings), ElementsAre("no-detour")) << told;
+        EXPECT_THAT(why_not(findings, no_detour), HasSubstr(told));
+    }
+}
+
+TEST(Guarantees, Notes) {
+    const auto notes = [](auto change) {
+        Findings findings = well();
+        change(findings);
+        return report_on(findings).notes;
+    };
+    EXPECT_THAT(notes([](Findings &f) { f.kernel = "5.10.0-32-amd64"; }), ElementsAre(HasSubstr("5.15")));
+    EXPECT_THAT(notes([](Findings &f) { f.kernel = "5.15.0"; }), IsEmpty());
+    EXPECT_THAT(notes([](Findings &f) { f.machine = "aarch64"; }), ElementsAre(HasSubstr("aarch64")));
+    EXPECT_THAT(notes([](Findings &f) {
+                    f.cgroups = {CgroupLayout::Kind::hybrid, {"/sys/fs/cgroup/unified"}};
+                }),
+                ElementsAre(HasSubstr("at /sys/fs/cgroup/unified")));
+    EXPECT_THAT(notes([](Findings &f) { f.raw_senders = {"\"dhclient\" (pid 7)"}; }),
+                ElementsAre(HasSubstr("dhclient")));
+    EXPECT_THAT(
+        notes([](Findings &f) {
+            f.resolved = {true, {{"DNSOverTLS", "yes"}, {"LLMNR", "no"}, {"FallbackDNS", "192.0.2.1"}}};
+        }),
+        ElementsAre(HasSubstr("each link"), HasSubstr("DNSOverTLS=yes"), HasSubstr("192.0.2.1")));
+}
+
+TEST(Guarantees, Parsed) {
+    EXPECT_THAT(parse_guarantees({"tcx,identity", "tcx"}).value(), ElementsAre(tcx, identity));
+    EXPECT_THAT(parse_guarantees({"strict"}).value(),
+                ElementsAre(uplink, first, identity, bypass_guard, compat_guard));
+    EXPECT_EQ(parse_guarantees({"all"}).value().size(), guarantee_count);
+    EXPECT_THAT(parse_guarantees({}).value(), IsEmpty());
+    for (const char *wrong : {"", "tcx,", "TCX", "nothing"}) {
+        const auto parsed = parse_guarantees({wrong});
+        ASSERT_FALSE(parsed) << wrong;
+        EXPECT_EQ(parsed.error().exit, Exit::bad_input);
+        EXPECT_THAT(parsed.error().message, HasSubstr("bypass-guard"));
+    }
+    const auto later = parse_guarantees({"second-gate"});
+    ASSERT_FALSE(later);
+    EXPECT_EQ(later.error().exit, Exit::unsupported);
+    EXPECT_THAT(later.error().message, HasSubstr("not built into this version"));
+}
+
+TEST(Guarantees, Required) {
+    Findings findings = well();
+    findings.security_modules = {"capability"};
+    findings.probes.tcx = Probe::no("none");
+    const Report report = report_on(findings);
+    EXPECT_TRUE(require(report, {uplink, identity}));
+    EXPECT_TRUE(require(report, {}));
+    const auto refused = require(report, {uplink, tcx, lsm});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().exit, Exit::unsupported);
+    EXPECT_THAT(refused.error().message, testing::AllOf(HasSubstr("tcx (no tcx: none)"), HasSubstr("lsm (")));
+}
+
+} // namespace
+} // namespace lk

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// What doctor and attach found out about this machine, as values: guarantees.h judges them.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/control.h"
+#include "kernel/probe.h"
+#include "net/cgroup_layout.h"
+#include "net/device_facts.h"
+
+namespace lk {
+
+struct UplinkFacts {
+    std::string name;
+    bool guarded = false; // by our living hook
+    Attachment attachment = Attachment::none;
+    std::vector<std::string> ahead; // programs of others that run before ours, or would
+    DeviceFacts device;
+};
+
+struct ResolvedFacts {
+    bool running = false;
+    std::map<std::string, std::string> settings; // of [Resolve], as configured; unset ones are missing
+};
+
+struct Findings {
+    std::string kernel;  // "6.1.0-50-amd64"
+    std::string machine; // "x86_64"
+    KernelProbes probes;
+    std::optional<std::vector<std::string>> security_modules; // none: cannot be read
+    CgroupLayout cgroups;
+    std::string no_cgroup_root; // why the socket hooks have no place; empty: they have
+    std::string no_bpffs;       // likewise for the pins
+    std::vector<UplinkFacts> uplinks;
+    std::vector<std::string> netconsole; // "target1 on eth0"
+    ResolvedFacts resolved;
+    std::vector<std::string> raw_senders; // "dhclient (pid 812)": CAP_NET_RAW here
+    bool attached = false;                // then the next ones say what there is
+    std::vector<GuardHook> guards;        // alive or not
+    bool socket_hooks_alive = false;      // all of them
+    std::vector<std::string> bare;        // uplinks to be guarded without a living hook
+};
+
+} // namespace lk
