@@ -245,9 +245,9 @@ std::string_view promise(Guarantee guarantee) {
     return words[static_cast<std::size_t>(guarantee)].promise;
 }
 
-Result<std::vector<Guarantee>> parse_guarantees(const std::vector<std::string> &given) {
+Result<std::vector<Guarantee>> parse_guarantees(const std::vector<std::string> &words_given) {
     std::vector<Guarantee> result;
-    for (const std::string &list : given) {
+    for (const std::string &list : words_given) {
         std::istringstream parts(list + ',');
         for (std::string word; std::getline(parts, word, ',');) {
             auto some = parse_one(word);
@@ -256,8 +256,7 @@ Result<std::vector<Guarantee>> parse_guarantees(const std::vector<std::string> &
         }
     }
     std::ranges::sort(result);
-    const auto doubles = std::ranges::unique(result);
-    result.erase(doubles.begin(), doubles.end());
+    result.erase(std::unique(result.begin(), result.end()), result.end());
     return result;
 }
 

@@ -28,8 +28,8 @@ std::string_view to_string(Guarantee guarantee); // "bypass-guard", as after --r
 std::string_view promise(Guarantee guarantee);   // a sentence without its full stop
 
 // A guarantee, "strict" (all that --strict rests on: uplink, first, identity, both guards) or "all". What
-// another version may have is Exit::unsupported, anything else bad input. WORDS may hold commas.
-Result<std::vector<Guarantee>> parse_guarantees(const std::vector<std::string> &words);
+// another version may have is Exit::unsupported, anything else bad input. WORDS_GIVEN may hold commas.
+Result<std::vector<Guarantee>> parse_guarantees(const std::vector<std::string> &words_given);
 
 struct Judgement {
     Guarantee guarantee;
