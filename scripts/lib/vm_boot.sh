@@ -51,6 +51,10 @@ vm_accelerator() {
 # The kernel's messages are in DIR/console afterwards.
 vm_boot() {
     local kernel=$1 seconds=$2 dir=$3 accelerator status=0 extra=()
+    if [ "${runner-qemu}" = vng ]; then
+        vm_boot_vng "$@"
+        return
+    fi
     accelerator=$(vm_accelerator "$kernel")
     (vm_payload "$dir")
     cat "$(vm_base "$kernel")" "$dir/payload" >"$dir/initrd"
@@ -79,4 +83,20 @@ vm_verdict() {
     fi
     tail -n 40 "$dir/console" 2>/dev/null | tr -d '\r' >&2
     return "$status"
+}
+
+# The same by virtme-ng: it shares the machine's root, so that nothing has to be packed; only /tmp, /run and the like are
+# the guest's own, which is why what it runs lies in the cache.
+vm_boot_vng() {
+    local kernel=$1 seconds=$2 dir=$3 place=$vm_cache/vng/$1 arguments=(--cpus 1 --memory "${vm_memory_mb}M") status=0
+    [ "$(vm_accelerator "$kernel")" = kvm ] || arguments+=(--disable-kvm)
+    rm -rf "$place"
+    mkdir -p "$place"
+    cp "$dir/command" "$place/"
+    [ ! -d "$dir/own" ] || cp -r "$dir/own/." "$place/"
+    timeout -k 5 "$seconds" vng "${arguments[@]}" --run "$(vm_image "$kernel")" -- \
+        "mount -t bpf bpf /sys/fs/bpf; modprobe tun; LK_DIR=$place sh $place/command; echo rc=\$? >&2" \
+        </dev/null 2>"$dir/console" || status=$?
+    grep -o 'rc=[0-9]*' "$dir/console" | tail -n 1 >"$dir/rc" || true
+    vm_verdict "$kernel" "$seconds" "$dir" "$status"
 }

@@ -118,7 +118,10 @@ vm_fetch_kernel() {
         # shellcheck disable=SC2086 # a list of packages
         vm_unpack "$state" "$dir" "$image" $parts || return
         [ -d "$dir/lib/modules" ] || ln -s usr/lib "$dir/lib"
-        printf '%s\n' "${image#linux-image-}" >"$dir/version"
+        image=${image#linux-image-}
+        mkdir -p "$dir/boot"
+        [ -e "$dir/boot/vmlinuz-$image" ] || ln -s "../lib/modules/$image/vmlinuz" "$dir/boot/vmlinuz-$image"
+        printf '%s\n' "$image" >"$dir/version"
         rm -rf "$vm_cache/base/$name" "$state/lists" "$state/cache"
     fi
     exec 9>&-

@@ -4,20 +4,10 @@
 # Sourced; needs common.sh and vm_fetch.sh.
 # shellcheck shell=bash disable=SC2154
 
-vm_version() { cat "$vm_cache/kernels/$1/version"; }
+# Of a fetched kernel, or of the running one.
+vm_version() { if [ "$1" = here ]; then uname -r; else cat "$vm_cache/kernels/$1/version"; fi; }
 
-vm_image() {
-    local dir=$vm_cache/kernels/$1 version image
-    version=$(vm_version "$1")
-    for image in "$dir/boot/vmlinuz-$version" "$dir/lib/modules/$version/vmlinuz"; do
-        if [ -e "$image" ]; then
-            printf '%s\n' "$image"
-            return
-        fi
-    done
-    say "vm: kernel $1: no vmlinuz below $dir" >&2
-    return 1
-}
+vm_image() { printf '%s\n' "$vm_cache/kernels/$1/boot/vmlinuz-$(vm_version "$1")"; }
 
 # vm_words FILE: its words, without comments.
 vm_words() { sed 's/#.*//' "$1" | tr -s ' \n' '\n'; }
@@ -94,7 +84,7 @@ vm_payload() {
         done
     done <"$work/paths" | sort -u >"$work/directories"
     mkdir -p "$work/own"
-    cp "$work/command" "$work/config" "$work/own/"
+    cp "$work/command" "$work/config" "$work/paths" "$lk_root/tests/vm/lk.service" "$work/own/"
     rm -rf "$work/top"
     mkdir "$work/top"
     ln -s ../own "$work/top/lk"

@@ -5,34 +5,56 @@
 
 vm_tests=$lk_root/tests/vm
 
-# A list's lines "REGEX why" that match NAME?
-vm_listed() {
-    local list=$1 name=$2 pattern rest
-    while read -r pattern rest; do
-        case "$pattern" in "" | "#"*) continue ;; esac
-        [[ $name =~ ^($pattern)$ ]] && return
-    done <"$list"
-    return 1
-}
-
-# Entries of BUILD with the labels PATTERN as LABEL NAME SECONDS COMMAND lines, but those that left_out names.
+# vm_entries KERNEL BUILD LABELS ONLY: LABEL NAME SECONDS COMMAND lines, but what tests/vm/left_out names.
 vm_entries() {
-    local build=$1 pattern=$2 label name rest
+    local kernel=$1 build=$2 pattern=$3 only=$4 label name seconds command without
     ctest --test-dir "$build" --show-only=json-v1 -L "^($pattern)\$" |
         jq -r '.tests[] | select(.command) | (.properties | map({(.name): .value}) | add) as $of
             | "\($of.LABELS - ["check"] | .[0]) \(.name) \($of.TIMEOUT // 300 | floor) \(.command | @sh)"' |
-        while read -r label name rest; do
-            vm_listed "$vm_tests/left_out" "$name" || printf '%s %s %s\n' "$label" "$name" "$rest"
+        while read -r label name seconds command; do
+            [[ $name =~ ^($only)$ ]] || continue
+            vm_leaves_out "$name" && continue
+            without=$(vm_left_out_of "$name")
+            [ -z "$without" ] || command="env GTEST_FILTER='-$without' $command"
+            printf '%s %s %s %s\n' "$label" "$name" "$seconds" "$(vm_part_of "$kernel" "$name")$command"
         done
 }
 
-# vm_run_suite KERNEL BUILD LABELS SECONDS DIR: output and records of the guest in DIR/output, console in DIR/console.
+# A part of an entry with very many tests: GoogleTest's way to say one of so many, each kernel another.
+vm_part_of() {
+    local kernel=$1 name=$2 pattern parts rest index
+    while read -r pattern parts rest; do
+        case "$pattern$parts" in "#"* | *=*) continue ;; esac
+        if [[ $parts == %* && $name =~ ^($pattern)$ ]]; then
+            for index in "${!vm_kernels[@]}"; do
+                [ "${vm_kernels[index]}" != "$kernel" ] || break
+            done
+            printf "env GTEST_TOTAL_SHARDS=%s GTEST_SHARD_INDEX=%s " "${parts#%}" "$((index % ${parts#%}))"
+        fi
+    done <"$vm_tests/left_out"
+}
+
+# Is the whole entry NAME left out?
+vm_leaves_out() {
+    local pattern second rest
+    while read -r pattern second rest; do
+        case "$pattern$second" in "" | "#"* | *=* | *%*) continue ;; esac
+        [[ $1 =~ ^($pattern)$ ]] && return
+    done <"$vm_tests/left_out"
+    return 1
+}
+
+# The tests of entry NAME that are left out, as GoogleTest wants them.
+vm_left_out_of() { awk -v name="$1" '$1 == name && $2 ~ /^=/ { print substr($2, 2) }' "$vm_tests/left_out"; }
+
+# vm_run_suite KERNEL BUILD LABELS ONLY SECONDS DIR: output and records of the guest in DIR/output, console in DIR/console.
 vm_run_suite() {
-    local kernel=$1 build=$2 labels=$3 seconds=$4 dir=$5 file
+    local kernel=$1 build=$2 labels=$3 only=$4 seconds=$5 dir=$6 file
     mkdir -p "$dir"
-    vm_entries "$build" "$labels" >"$dir/entries"
+    vm_entries "$kernel" "$build" "$labels" "$only" >"$dir/entries"
     [ -s "$dir/entries" ] || die "no test with the labels $labels in $build: run scripts/build"
-    printf 'exec /bin/sh /lk/run_list /lk/entries 4\n' >"$dir/command"
+    # shellcheck disable=SC2016 # the guest expands it
+    echo 'exec /bin/sh "$LK_DIR/run_list" "$LK_DIR/entries" 4' >"$dir/command"
     printf "LK_LOAD='tun'\n" >"$dir/config"
     {
         vm_tools
@@ -41,6 +63,10 @@ vm_run_suite() {
     } | sort -u >"$dir/files"
     mkdir -p "$dir/own"
     cp "$vm_tests/run_list" "$dir/entries" "$dir/own/"
+    if [ "$kernel" = here ]; then
+        LK_SCRATCH=$dir sh "$vm_tests/run_list" "$dir/entries" 1 >"$dir/output"
+        return
+    fi
     vm_boot "$kernel" "$seconds" "$dir" >"$dir/output"
 }
 
@@ -57,6 +83,10 @@ vm_findings() {
     done
     sed 's/ *#.*//; /^$/d' "$vm_tests/expected/$kernel.txt" | sort -u >"$dir/expected"
     vm_records "$dir" skip | sort -u >"$dir/skipped"
+    # What did not run cannot be skipped.
+    vm_records "$dir" ran | sort -u >"$dir/ran"
+    awk 'FILENAME == ARGV[1] { ran[$1] = 1; next } $1 in ran' "$dir/ran" "$dir/expected" >"$dir/expected.ran"
+    mv "$dir/expected.ran" "$dir/expected"
     comm -13 "$dir/expected" "$dir/skipped" | sed 's/^/skipped, but not on the list: /'
     comm -23 "$dir/expected" "$dir/skipped" | sed 's/^/on the list, but not skipped: /'
 }
@@ -80,4 +110,38 @@ vm_rows() {
 vm_table() {
     awk 'BEGIN { printf "%-8s %-10s %7s %8s %7s %8s\n", "kernel", "label", "passed", "skipped", "failed", "seconds" }
         { printf "%-8s %-10s %7d %8d %7d %8d\n", $1, $2, $3, $4, $5, $6 }'
+}
+
+# Takes what the verifier walked through into the record.
+vm_record() {
+    local dir=$1 file=$vm_tests/verifier.txt
+    vm_records "$dir" measured >"$dir/measured"
+    [ -s "$dir/measured" ] || return 0
+    exec 8<"$vm_tests"
+    flock 8
+    {
+        awk '/^#/' "$file"
+        awk 'FILENAME == ARGV[1] { measured[$1 " " $2] = 1; next } !/^#/ && !(($1 " " $2) in measured)' "$dir/measured" "$file" |
+            sort -V - "$dir/measured"
+    } >"$dir/verifier"
+    cat "$dir/verifier" >"$file"
+    exec 8<&-
+}
+
+# Writes rows as a table into docs/kernels.md.
+vm_report() {
+    local page=$lk_root/docs/kernels.md table
+    table=$(mktemp)
+    {
+        printf '| kernel | Debian package | label | passed | skipped, as expected | failed |\n|---|---|---|---|---|---|\n'
+        sort -V "$1" | while read -r kernel label passed skipped failed _; do
+            printf '| %s | %s | %s | %s | %s | %s |\n' "$kernel" "$(vm_version "$kernel")" "$label" "$passed" "$skipped" "$failed"
+        done
+    } >"$table"
+    awk -v table="$table" '
+        /<!-- end of the runs -->/ { inside = 0 }
+        !inside { print }
+        /<!-- the runs:/ { inside = 1; while ((getline line < table) > 0) print line }' "$page" >"$table.page"
+    cat "$table.page" >"$page"
+    rm -f "$table" "$table.page"
 }

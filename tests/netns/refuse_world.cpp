@@ -161,6 +161,12 @@ Sniffer::Sniffer(const Netns &netns, const std::string &device) {
     must(bind(socket_.get(), reinterpret_cast<sockaddr *>(&where), sizeof(where)) == 0, "bind to " + device);
 }
 
+// Comes whenever the kernel likes.
+static bool is_neighbour_discovery(const Parsed &packet) {
+    const int type = packet.payload.empty() ? 0 : static_cast<std::uint8_t>(packet.payload[0]);
+    return packet.protocol == IPPROTO_ICMPV6 && type >= 133 && type <= 137;
+}
+
 Sniffer::Frame Sniffer::next(std::uint8_t protocol, int timeout_ms) {
     static std::vector<char> buffer(1 << 17);
     auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
@@ -191,7 +197,9 @@ Sniffer::Frame Sniffer::next(std::uint8_t protocol, int timeout_ms) {
             if (aux.tp_status & TP_STATUS_VLAN_VALID) frame.vlan = aux.tp_vlan_tci & 0xfffu;
         }
         Bytes ip = from.sll_hatype == 1 ? frame.bytes.substr(14) : frame.bytes;
-        if (ip.size() >= 20 && parse(ip).protocol == protocol) return frame;
+        if (ip.size() < 20) continue;
+        const Parsed parsed = parse(ip);
+        if (parsed.protocol == protocol && !is_neighbour_discovery(parsed)) return frame;
     }
 }
 

@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 
 #include <filesystem>
+#include <fstream>
 #include <random>
+#include <stdexcept>
 
 #include "netns/state_world.h"
 
@@ -228,17 +230,21 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(StateLock, OneWaitsOrIsRefused) {
     StateWorld world{"lock"};
+    // Forked before there is a lock, which it would inherit and hold against itself.
+    const std::string go = Sandbox::current().dir() + "/lock-go";
+    Victim waiter{world, [&] {
+                      if (!eventually([&] { return fs::exists(go); }, 20s)) throw std::runtime_error("no go");
+                      auto lock = must(Lock::take(world.place(), 10s));
+                      auto state = must(State::open_or_create(world.place()));
+                      must(state.commit(image_for(world.uplink(), gateway_text), document_named("waiter")));
+                  }};
     auto first = std::make_optional(must(Lock::take(world.place(), 1s)));
     const auto begin = std::chrono::steady_clock::now();
     const auto refused = Lock::take(world.place(), 100ms);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().exit, Exit::busy);
     EXPECT_GE(std::chrono::steady_clock::now() - begin, 100ms);
-    Victim waiter{world, [&] {
-                      auto lock = must(Lock::take(world.place(), 10s));
-                      auto state = must(State::open_or_create(world.place()));
-                      must(state.commit(image_for(world.uplink(), gateway_text), document_named("waiter")));
-                  }};
+    std::ofstream(go).flush();
     // The directory that the other waits for goes away under him.
     world.inside([&] { must(State::remove_all(world.place())); });
     first.reset();

@@ -146,7 +146,7 @@ TEST(StateUplinkQueue, OneWithClassesIsLeftAndTold) {
     };
     ASSERT_EQ(tc("qdisc add dev up0 root handle 7: htb default 1").status, 0);
     ASSERT_EQ(tc("class add dev up0 parent 7: classid 7:1 htb rate 1mbit").status, 0);
-    const auto before = tc("qdisc show dev up0").out;
+    const auto before = tc("qdisc show dev up0 root").out;
     world.inside([&] {
         const auto lock = must(Lock::take(world.place(), 5s));
         auto state = must(State::open_or_create(world.place()));
@@ -155,7 +155,7 @@ TEST(StateUplinkQueue, OneWithClassesIsLeftAndTold) {
         EXPECT_NE(notice->find("htb"), std::string::npos) << *notice;
         EXPECT_FALSE(must(state.attach_uplink(world.uplink(), HookKind::automatic))) << "told once";
     });
-    EXPECT_EQ(tc("qdisc show dev up0").out, before);
+    EXPECT_EQ(tc("qdisc show dev up0 root").out, before);
     remove_all(world);
 }
 
