@@ -60,7 +60,7 @@ Fd load_program(int map) {
         insn(move | BPF_X, 1, 6, 0, 0),
         call(BPF_FUNC_get_netns_cookie),
         insn(store, 10, 0, -16, 0),
-        insn(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, map),
+        insn(BPF_LD | BPF_DW, 1, BPF_PSEUDO_MAP_FD, 0, map),
         insn(0, 0, 0, 0, 0),
         insn(move | BPF_X, 2, 10, 0, 0),
         insn(add | BPF_K, 2, 0, 0, -8),
