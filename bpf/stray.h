@@ -42,7 +42,7 @@ static __always_inline __u32 lk_checksum_end(const struct lk_pkt *pkt) {
 }
 
 /* Not 0: what was read of this packet is not what would leave, or it cannot be told. */
-static __noinline int lk_is_stray(struct __sk_buff *skb, const struct lk_pkt *pkt) {
+static __always_inline int lk_is_stray(struct __sk_buff *skb, const struct lk_pkt *pkt) {
     const struct bpf_sock *sk = skb->sk;
     if (sk && (sk->family == 2 || sk->family == 10)) return 0; /* AF_INET, AF_INET6 */
 
