@@ -206,9 +206,13 @@ void KernelJudge::forget_fragments() {
 
 void KernelJudge::age_fragments(std::uint64_t ns) {
     const int frags = bpf_map__fd(object_->judge->maps.lk_frags);
-    lk_frag_key key{}, next{};
-    for (const lk_frag_key *at = nullptr; bpf_map_get_next_key(frags, at, &next) == 0; at = &key) {
-        key = next;
+    // All keys first: writing an entry of this kind of map moves it to the head of its bucket, and a walk
+    // that writes as it goes may meet two of one bucket in turn for ever.
+    std::vector<lk_frag_key> keys;
+    lk_frag_key next{};
+    while (bpf_map_get_next_key(frags, keys.empty() ? nullptr : &keys.back(), &next) == 0)
+        keys.push_back(next);
+    for (const lk_frag_key &key : keys) {
         lk_frag value{};
         if (bpf_map_lookup_elem(frags, &key, &value) != 0) continue;
         value.expires_ns -= ns;
