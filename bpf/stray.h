@@ -2,8 +2,10 @@
 /*
  * What would be written into a passed packet behind this hook. Whoever makes a frame by hand (a packet socket
  * with PACKET_VNET_HDR, a guest's virtio) says where the device is to put the checksum: two bytes of its
- * choice, over the destination address if it likes. No field tells us, so two helpers are made to. And the
- * type by which a frame is cut into segments comes from the sender, not from the frame.
+ * choice, over the destination address if it likes. The kernel knows the place; where it does not show it
+ * (kernel_skb.h), two helpers are made to tell. Linux 7.2 has changed one of them, so that without BTF every
+ * such packet counts as stray there. And the type by which a frame is cut into segments comes from the
+ * sender, not from the frame.
  *
  * Packets of internet sockets are the kernel's own work and are not looked at.
  */
@@ -15,7 +17,31 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "kernel_skb.h"
 #include "parse.h"
+
+/* The end of the first place where a checksum may be written: the upper layer's own, or behind it. */
+static __always_inline __s32 lk_checksum_end(const struct lk_pkt *pkt) {
+    switch (pkt->proto) {
+    case LK_PROTO_TCP: return pkt->l4_off + 18;
+    case LK_PROTO_UDP: return pkt->l4_off + 8;
+    default: return pkt->l4_off + 4;
+    }
+}
+
+/* Nobody leaves the checksum of anything else to a device, and fragments are made of finished packets. */
+static __always_inline int lk_may_be_unfinished(const struct lk_pkt *pkt) {
+    return pkt->shape == LK_SHAPE_IP && pkt->l4_off;
+}
+
+#ifdef LK_KERNEL_SKB
+
+static __always_inline int lk_checksum_strays(struct __sk_buff *skb, const struct lk_pkt *pkt) {
+    __s32 end = lk_kernel_checksum_end(skb);
+    return end && (!lk_may_be_unfinished(pkt) || end < lk_checksum_end(pkt));
+}
+
+#else
 
 /* -1: no such bytes. */
 static __always_inline __s32 lk_bytes_at(struct __sk_buff *skb, __u32 at) {
@@ -32,14 +58,16 @@ static __always_inline int lk_checksum_unfinished(struct __sk_buff *skb, __u32 a
     return bpf_skb_store_bytes(skb, at, &same, sizeof(same), 0) ? -1 : 0;
 }
 
-/* The end of the first place where a checksum may be written: the upper layer's own, or behind it. */
-static __always_inline __u32 lk_checksum_end(const struct lk_pkt *pkt) {
-    switch (pkt->proto) {
-    case LK_PROTO_TCP: return pkt->l4_off + 18;
-    case LK_PROTO_UDP: return pkt->l4_off + 8;
-    default: return pkt->l4_off + 4;
-    }
+static __always_inline int lk_checksum_strays(struct __sk_buff *skb, const struct lk_pkt *pkt) {
+    int unfinished = lk_checksum_unfinished(skb, pkt->l3_off ? 12 : 0);
+    if (unfinished <= 0) return unfinished;
+    if (!lk_may_be_unfinished(pkt)) return 1;
+    /* Refused before anything else is looked at if the checksum would end beyond; otherwise cut, and dropped.
+     */
+    return bpf_skb_change_tail(skb, lk_checksum_end(pkt) - 1, 0) != -EINVAL;
 }
+
+#endif
 
 /* Not 0: what was read of this packet is not what would leave, or it cannot be told. */
 static __always_inline int lk_is_stray(struct __sk_buff *skb, const struct lk_pkt *pkt) {
@@ -50,13 +78,7 @@ static __always_inline int lk_is_stray(struct __sk_buff *skb, const struct lk_pk
         __u16 type = LK_NTOHS(skb->protocol);
         if (pkt->vlan_tags ? type != 0x8100 && type != 0x88a8 : type != pkt->ethertype) return 1;
     }
-    int unfinished = lk_checksum_unfinished(skb, pkt->l3_off ? 12 : 0);
-    if (unfinished <= 0) return unfinished;
-    /* Nobody leaves the checksum of anything else to a device, and fragments are made of finished packets. */
-    if (pkt->shape != LK_SHAPE_IP || !pkt->l4_off) return 1;
-    /* Refused before anything else is looked at if the checksum would end beyond; otherwise cut, and dropped.
-     */
-    return bpf_skb_change_tail(skb, lk_checksum_end(pkt) - 1, 0) != -EINVAL;
+    return lk_checksum_strays(skb, pkt);
 }
 
 #endif

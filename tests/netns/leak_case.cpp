@@ -48,7 +48,11 @@ std::string Case::name() const {
     return fmt::format("{}.v{}.{}.tunnel_{}", vector->name, family, text(who), tunnel ? "up" : "down");
 }
 
-// What older kernels do not do for the sender: such a vector is no case there.
+static bool has_protocol(int type, int protocol) {
+    return Fd(socket(AF_INET, type | SOCK_CLOEXEC, protocol)).get() >= 0;
+}
+
+// What the running kernel does not do for the sender: such a vector is no case there.
 static bool kernel_can_send(const std::string &vector) {
     static const struct {
         const char *vector;
@@ -56,9 +60,12 @@ static bool kernel_can_send(const std::string &vector) {
     } needs[] = {
         {"tcp_mptcp", 5, 15},                // Debian's 5.10 is built without
         {"udp_mark_forged", 5, 17},          // SO_MARK by CAP_NET_RAW
+        {"rule_for_a_forged_mark", 5, 17},   // the same
         {"udp_unicast_if_connected", 5, 18}, // the option counts at connect()
         {"kernel_mptcp_subflow", 5, 15},     // the kernel adds subflows that userspace configured
     };
+    // Kernels after 6.18 are taking it out.
+    if (vector == "udplite" && kernel_is_at_least(6, 19)) return has_protocol(SOCK_DGRAM, IPPROTO_UDPLITE);
     return std::all_of(std::begin(needs), std::end(needs), [&](const auto &need) {
         return vector != need.vector || kernel_is_at_least(need.major, need.minor);
     });

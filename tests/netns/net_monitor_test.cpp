@@ -214,9 +214,9 @@ TEST_F(MonitorTest, LostEvents) {
     std::string lines;
     for (int i = 1; i <= 120; ++i)
         lines += fmt::format("addr add 10.0.{0}.1/24 dev v0\nroute add 10.100.{0}.0/24 via 10.0.{0}.2\n", i);
-    lines +=
-        "link add late0 type veth peer name late1\nlink set late0 up\nlink set late1 up\n"
-        "addr add 10.200.0.1/24 dev late0\nroute add default via 10.200.0.2 table 7\nlink set w0 name z0\n";
+    lines += "link add late0 type veth peer name late1\nlink set late0 up\nlink set late1 up\n"
+             "addr add 10.200.0.1/24 dev late0\nroute add default via 10.200.0.2 table 7\nlink set w0 "
+             "down\nlink set w0 name z0\n";
     netns_.ip(lines);
     EXPECT_TRUE(watch.until([](const Topology &seen) {
         return has_default(seen, "late0") && seen.find("z0") && has_address(seen, "v0", "10.0.120.1") &&

@@ -14,6 +14,7 @@
 
 #include "judge.skel.h"
 #include "uplink.skel.h"
+#include "uplink_exact.skel.h"
 
 namespace lk {
 
@@ -40,13 +41,31 @@ void erase_all(int map, const std::vector<Key> &keys) {
         bpf_map_delete_elem(map, &key);
 }
 
+// Over the maps that BESIDE has loaded; null and errno if the kernel does not take it.
+bpf_object *load_beside(bpf_object *beside, const void *bytes, std::size_t size) {
+    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "lk_uplink");
+    bpf_object *object = bpf_object__open_mem(bytes, size, &options);
+    if (!object) must(-errno, "the uplink's object could not be opened");
+    bpf_map *map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        bpf_map *same = bpf_object__find_map_by_name(beside, bpf_map__name(map));
+        if (same) must(bpf_map__reuse_fd(map, bpf_map__fd(same)), "a map could not be shared");
+    }
+    if (bpf_object__load(object) == 0) return object;
+    const int number = errno;
+    bpf_object__close(object);
+    errno = number;
+    return nullptr;
+}
+
 } // namespace
 
 struct KernelJudge::Object {
     lk_judge *judge = nullptr;
-    lk_uplink *uplink = nullptr; // the production object, over the same maps
+    bpf_object *uplink = nullptr; // the production object, over the same maps
+    int egress = -1;
     ~Object() {
-        lk_uplink__destroy(uplink);
+        bpf_object__close(uplink);
         lk_judge__destroy(judge);
         if (gw_table >= 0) ::close(gw_table);
     }
@@ -58,14 +77,16 @@ KernelJudge::KernelJudge() : object_(std::make_unique<Object>()) {
     object_->judge = lk_judge__open();
     if (!object_->judge) must(-errno, "the test object could not be opened");
     must(lk_judge__load(object_->judge), "the test object could not be loaded");
-    object_->uplink = lk_uplink__open();
-    if (!object_->uplink) must(-errno, "the uplink's object could not be opened");
-    bpf_map *map = nullptr;
-    bpf_object__for_each_map(map, object_->uplink->obj) {
-        bpf_map *same = bpf_object__find_map_by_name(object_->judge->obj, bpf_map__name(map));
-        if (same) must(bpf_map__reuse_fd(map, bpf_map__fd(same)), "a map could not be shared");
+    // As the loader does it: the exact variant where the kernel takes it.
+    std::size_t size = 0;
+    const void *exact = lk_uplink_exact__elf_bytes(&size);
+    object_->uplink = load_beside(object_->judge->obj, exact, size);
+    if (!object_->uplink) {
+        const void *plain = lk_uplink__elf_bytes(&size);
+        object_->uplink = load_beside(object_->judge->obj, plain, size);
     }
-    must(lk_uplink__load(object_->uplink), "the uplink's object could not be loaded");
+    must(object_->uplink ? 0 : -errno, "the uplink's object could not be loaded");
+    object_->egress = bpf_program__fd(bpf_object__find_program_by_name(object_->uplink, "lk_egress"));
     // One table for all cases, rewritten in place: nothing runs meanwhile, and putting in another one would
     // wait for RCU each time.
     LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
@@ -183,7 +204,7 @@ std::optional<KernelJudge::Egress> KernelJudge::egress(const Sender &sender,
         return out;
     };
     const auto before = packets();
-    const auto code = run(bpf_program__fd(object_->uplink->progs.lk_egress), sender, frame);
+    const auto code = run(object_->egress, sender, frame);
     if (!code) return std::nullopt;
     Egress out{*code, std::nullopt};
     const auto after = packets();

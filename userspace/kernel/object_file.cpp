@@ -38,6 +38,8 @@ Result<Object> open_object(const EmbeddedObject &embedded) {
 }
 
 Result<Object> load_object(const EmbeddedObject &embedded, const std::string &maps_dir) {
+    if (!embedded.exact.empty())
+        if (auto exact = load_object({embedded.name, embedded.exact}, maps_dir)) return exact;
     auto object = open_object(embedded);
     if (!object) return object.error();
     bpf_map *map = nullptr;

@@ -20,7 +20,8 @@ using Object = std::unique_ptr<bpf_object, CloseObject>;
 Result<Object> open_object(const EmbeddedObject &embedded);
 
 // Loads all programs over the maps pinned in MAPS_DIR, which it makes where they are missing. MAPS_DIR empty:
-// maps of its own, which end with the object. An error has what the verifier said.
+// maps of its own, which end with the object. Where there is an exact variant and the kernel takes it, that
+// is what is loaded. An error has what the verifier said of the other.
 Result<Object> load_object(const EmbeddedObject &embedded, const std::string &maps_dir);
 
 } // namespace lk

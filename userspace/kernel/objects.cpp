@@ -13,6 +13,7 @@ namespace skeleton {
 #include "compat.skel.h"
 #include "lsm.skel.h"
 #include "uplink.skel.h"
+#include "uplink_exact.skel.h"
 } // namespace skeleton
 
 namespace {
@@ -24,10 +25,12 @@ std::span<const std::uint8_t> bytes(const void *data, std::size_t size) {
 } // namespace
 
 std::array<EmbeddedObject, 2> embedded_objects() {
-    std::size_t uplink_size = 0, cgroup_size = 0;
+    std::size_t uplink_size = 0, exact_size = 0, cgroup_size = 0;
     const void *uplink = skeleton::lk_uplink__elf_bytes(&uplink_size);
+    const void *exact = skeleton::lk_uplink_exact__elf_bytes(&exact_size);
     const void *cgroup = skeleton::lk_cgroup__elf_bytes(&cgroup_size);
-    return {{{"lk_uplink", bytes(uplink, uplink_size)}, {"lk_cgroup", bytes(cgroup, cgroup_size)}}};
+    return {{{"lk_uplink", bytes(uplink, uplink_size), bytes(exact, exact_size)},
+             {"lk_cgroup", bytes(cgroup, cgroup_size)}}};
 }
 
 EmbeddedObject compat_object() {
@@ -45,8 +48,9 @@ EmbeddedObject lsm_object() {
 std::uint64_t embedded_digest() {
     std::uint64_t digest = 0xcbf29ce484222325; // FNV-1a
     const auto add = [&digest](const EmbeddedObject &object) {
-        for (const auto byte : object.bytes)
-            digest = (digest ^ byte) * 0x100000001b3;
+        for (const auto &part : {object.bytes, object.exact})
+            for (const auto byte : part)
+                digest = (digest ^ byte) * 0x100000001b3;
     };
     for (const auto &object : embedded_objects())
         add(object);

@@ -11,6 +11,9 @@ namespace lk {
 struct EmbeddedObject {
     const char *name;
     std::span<const std::uint8_t> bytes;
+    // The same programs and maps for kernels that show their own structures to them; empty: there is no such
+    // variant. Whether the running kernel takes it is found out by loading it.
+    std::span<const std::uint8_t> exact{};
 };
 std::array<EmbeddedObject, 2> embedded_objects(); // uplink first: those that every kernel must take
 EmbeddedObject compat_object();                   // these two need BTF
