@@ -6,13 +6,15 @@ namespace lk {
 
 enum class Exit : int {
     ok = 0,
-    failure = 1,     // something went wrong that is none of the below; the filter is as it was
-    bad_input = 2,   // an argument is wrong: nothing was changed
-    permission = 3,  // not root, or a capability is missing
-    unsupported = 4, // the kernel or the machine lacks something that was asked for
-    busy = 5,        // another leakbpf holds the state of this network namespace
-    weakened = 6,    // status: a guarantee does not hold (a program ahead of ours, a bare uplink)
-    not_attached = 7 // status, detach, follow: no filter in this network namespace
+    failure = 1,      // something went wrong that is none of the below; the filter is as it was
+    bad_input = 2,    // an argument is wrong: nothing was changed
+    permission = 3,   // not root, or a capability is missing
+    unsupported = 4,  // the kernel or the machine lacks something that was asked for
+    busy = 5,         // another leakbpf holds the state of this network namespace
+    weakened = 6,     // status: a guarantee does not hold (a program ahead of ours, a bare uplink)
+    not_attached = 7, // status, detach, follow: no filter in this network namespace
+    no_such_name = 8, // resolve: the server says that there is none, or no address of it
+    no_answer = 9     // resolve: refused, failed, or none within the time
 };
 
 } // namespace lk

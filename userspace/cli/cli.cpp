@@ -23,6 +23,7 @@ constexpr std::array command_table{
     Command{"watch", "Refused and rewritten packets as they happen", define_watch},
     Command{"check", "Validate attach's options and print what would be loaded", define_check},
     Command{"doctor", "What this kernel gives and lacks, and which guarantees hold here", define_doctor},
+    Command{"resolve", "Ask one DNS server for a name, as the VPN daemon would", define_resolve},
 };
 
 void add_globals(CLI::App &app, Globals &globals) {

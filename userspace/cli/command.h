@@ -42,6 +42,7 @@ Finish define_status(CLI::App &app);
 Finish define_watch(CLI::App &app);
 Finish define_check(CLI::App &app);
 Finish define_doctor(CLI::App &app);
+Finish define_resolve(CLI::App &app);
 
 std::span<const Command> commands();
 

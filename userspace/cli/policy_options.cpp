@@ -18,11 +18,6 @@ void add_list(CLI::App &app, const char *name, std::vector<std::string> &values,
     app.add_option(name, values, help)->type_name(form)->allow_extra_args(false);
 }
 
-Error named(const char *option, Error error) {
-    if (!error.message.starts_with("--")) error.message = fmt::format("{}: {}", option, error.message);
-    return error;
-}
-
 template <typename Value, typename Parser>
 Result<void> parse_all(const char *option, const std::vector<std::string> &words, Parser parser,
                        std::vector<Value> &values) {
@@ -63,6 +58,11 @@ Result<VpnCgroup> parse_cgroup(const std::string &word) {
 }
 
 } // namespace
+
+Error named(const char *option, Error error) {
+    if (!error.message.starts_with("--")) error.message = fmt::format("{}: {}", option, error.message);
+    return error;
+}
 
 void add_policy_options(CLI::App &app, PolicyOptions &options) {
     app.add_option("IFACE", options.interfaces,

@@ -25,6 +25,9 @@ struct PolicyOptions {
          lockdown = false, pppoe = false, lock_sockets = false;
 };
 
+// ERROR with the option's name before it, where it is not there yet.
+Error named(const char *option, Error error);
+
 // OPTIONS must live until the command line was parsed.
 void add_policy_options(CLI::App &app, PolicyOptions &options);
 

@@ -85,11 +85,15 @@ std::string Gateway::str() const {
 }
 
 Result<Resolver> Resolver::parse(std::string_view text) {
+    return parse_as("--dns", text);
+}
+
+Result<Resolver> Resolver::parse_as(std::string_view option, std::string_view text) {
     constexpr auto form = "expected ADDR[:PORT], IPv6 with a port in brackets";
     if (text.empty()) return bad_input(fmt::format("the resolver is empty: {}", form));
     auto parts = split_host_port(text, "");
     if (!parts) return bad_input("resolver " + parts.error().message);
-    if (auto name = refuse_name(parts->host, "--dns")) return *name;
+    if (auto name = refuse_name(parts->host, option)) return *name;
     if (parts->host.find('/') != parts->host.npos)
         return bad_input(fmt::format("the resolver {} is a prefix: {}", quote(text), form));
     auto address = Address::parse(parts->host);

@@ -34,6 +34,8 @@ struct Resolver {
     Address address;
     std::uint16_t port = 53; // host byte order
     static Result<Resolver> parse(std::string_view text);
+    // The same form for another option, which errors name.
+    static Result<Resolver> parse_as(std::string_view option, std::string_view text);
     std::string str() const;
     auto operator<=>(const Resolver &) const = default;
 };

@@ -39,6 +39,7 @@ TEST(CommandLine, Commands) {
         {"follow", "follow"},
         {"watch", "watch"},
         {"check --gw 198.51.100.7:1194/udp", "check"},
+        {"resolve vpn.example.org -4 --server [2001:db8::53]:5353 --timeout 60", "resolve"},
         {"--netns lk-x --bpffs /b --cgroup-root /c check --lockdown", "check"},
     };
     for (const auto &row : rows) {
@@ -122,6 +123,16 @@ TEST(CommandLine, BadInput) {
         {"attach --lockdown --tunnel averyveryverylongname", "\"averyveryverylongname\"", "--tunnel: "},
         {"attach --lockdown --inside a/b", "\"a/b\"", "--inside: "},
         {"attach --lockdown a/b", "\"a/b\"", "IFACE: "},
+        {"resolve", "NAME", "resolve --help"},
+        {"resolve a..b", "\"a..b\"", "no host name"},
+        {"resolve 198.51.100.7", "\"198.51.100.7\"", "an address already"},
+        {"resolve vpn.example --server ns.example", "\"ns.example\"", "--server takes addresses"},
+        {"resolve vpn.example --server 10.0.0.1:0", "\"0\"", "--server: "},
+        {"resolve vpn.example --server 224.0.0.251", "\"224.0.0.251\"", "--server: "},
+        {"resolve vpn.example --vpn-user root", "\"root\"", "--vpn-user: "},
+        {"resolve vpn.example --timeout 0", "\"0\"", "1 to 60 seconds"},
+        {"resolve vpn.example --timeout 61", "\"61\"", "--timeout: "},
+        {"resolve vpn.example other.example", "\"other.example\"", "no argument of leakbpf resolve"},
     };
     for (const auto &row : rows) {
         const Result<Invocation> parsed = parse_command_line(words(row.line));
