@@ -85,7 +85,7 @@ vm_findings() {
     vm_records "$dir" skip | sort -u >"$dir/skipped"
     # What did not run cannot be skipped.
     vm_records "$dir" ran | sort -u >"$dir/ran"
-    awk 'FILENAME == ARGV[1] { ran[$1] = 1; next } $1 in ran' "$dir/ran" "$dir/expected" >"$dir/expected.ran"
+    comm -12 "$dir/expected" "$dir/ran" >"$dir/expected.ran"
     mv "$dir/expected.ran" "$dir/expected"
     comm -13 "$dir/expected" "$dir/skipped" | sed 's/^/skipped, but not on the list: /'
     comm -23 "$dir/expected" "$dir/skipped" | sed 's/^/on the list, but not skipped: /'

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // main() of every test with namespaces: the whole run is inside one sandbox. Skipped tests are written down,
 // one "EXECUTABLE SUITE.TEST" a line, in $LK_SKIPS/EXECUTABLE, so that a skip cannot hide
-// (tests/netns/expected_skips.txt).
+// (tests/netns/expected_skips.txt); and in $LK_RAN all that were to run, for runs of a part.
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -15,8 +16,10 @@
 
 namespace {
 
-void write_skips(const std::string &name, int run) {
-    const char *dir = std::getenv("LK_SKIPS");
+// Of the tests that WANTED chooses, in the directory that VARIABLE names.
+void write_tests(const char *variable, const std::string &name, int run,
+                 const std::function<bool(const testing::TestInfo &)> &wanted) {
+    const char *dir = std::getenv(variable);
     if (!dir) return;
     mkdir(dir, 0755);
     std::ofstream file(std::string(dir) + "/" + name + "." +
@@ -25,7 +28,7 @@ void write_skips(const std::string &name, int run) {
     for (int suite = 0; suite < all.total_test_suite_count(); suite++) {
         const testing::TestSuite &tests = *all.GetTestSuite(suite);
         for (int index = 0; index < tests.total_test_count(); index++)
-            if (tests.GetTestInfo(index)->result()->Skipped())
+            if (wanted(*tests.GetTestInfo(index)))
                 file << name << " " << tests.name() << "." << tests.GetTestInfo(index)->name() << "\n";
     }
 }
@@ -41,7 +44,10 @@ int run_tests(int argc, char **argv) {
     if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
     return Sandbox::run(name, [&, outer_pid = getpid()] {
         int status = RUN_ALL_TESTS();
-        write_skips(name, outer_pid);
+        write_tests("LK_SKIPS", name, outer_pid,
+                    [](const testing::TestInfo &test) { return test.result()->Skipped(); });
+        write_tests("LK_RAN", name, outer_pid,
+                    [](const testing::TestInfo &test) { return test.should_run(); });
         return status;
     });
 }

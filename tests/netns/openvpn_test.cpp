@@ -2,9 +2,7 @@
 // A real OpenVPN with a static key, started as the VPN user: it goes on with the filter on, and only it. And
 // resolvers on the host.
 #include <netinet/in.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/sandbox.h"
+#include "harness/vpn.h"
 #include "harness/world.h"
 
 using namespace lk;
@@ -48,37 +47,11 @@ Background openvpn(const Netns &netns, const std::string &key, const std::string
 
 const Bytes ping_token = "lk<inside-openvpn>";
 
-bool pings(const Netns &netns, const Ip &to) {
-    return as({.netns = netns.fd(), .uid = user_uid},
-              [&] {
-                  int protocol = to.family == 4 ? +IPPROTO_ICMP : +IPPROTO_ICMPV6;
-                  Fd fd(socket(to.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, protocol));
-                  timeval limit{0, 500'000};
-                  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-                  SockAddr address(to, 0);
-                  Bytes request = echo_request(to, to, 1, ping_token);
-                  char answer[256];
-                  if (sendto(fd.get(), request.data(), request.size(), 0, address.get(), address.length) <
-                          0 ||
-                      recv(fd.get(), answer, sizeof(answer), 0) < 0)
-                      throw std::runtime_error(strerror(errno));
-              })
-        .empty();
-}
-
-// /dev/net/tun as most machines have it, open to all: in this mount namespace only.
-void open_tun_to_all() {
-    std::string node = Sandbox::current().dir() + "/tun";
-    ASSERT_EQ(mknod(node.c_str(), S_IFCHR | 0666, makedev(10, 200)), 0);
-    ASSERT_EQ(chmod(node.c_str(), 0666), 0);
-    ASSERT_EQ(mount(node.c_str(), "/dev/net/tun", nullptr, MS_BIND, nullptr), 0);
-}
-
 } // namespace
 
 TEST(OpenVpn, CarriesPingsWithTheFilterOn) {
     if (run({"openvpn", "--version"}).status == 127) GTEST_SKIP() << "openvpn is not installed";
-    ASSERT_NO_FATAL_FAILURE(open_tun_to_all());
+    open_tun_to_all();
     // No responder of its own on that port: it would take the datagrams.
     World world({.name = "ovpn", .container = false, .responder = false});
     std::string dir = Sandbox::current().dir(), key = dir + "/static.key";
@@ -105,10 +78,10 @@ TEST(OpenVpn, CarriesPingsWithTheFilterOn) {
     world.attach(args);
     Background far = openvpn(world.isp(), key, dir + "/far.log", false);
     Background client = openvpn(world.host(), key, dir + "/near.log", true);
-    EXPECT_TRUE(eventually([&] { return pings(world.host(), Ip::of("10.43.0.1")); }, 20s))
+    EXPECT_TRUE(eventually([&] { return pings(world.host(), Ip::of("10.43.0.1"), ping_token); }, 20s))
         << text_of(dir + "/near.log") << text_of(dir + "/far.log") << world.leakbpf({"status"}).out;
-    EXPECT_TRUE(pings(world.host(), Ip::of("2001:db8:43::1")));
-    EXPECT_TRUE(pings(world.host(), Ip::of("10.43.0.1")));
+    EXPECT_TRUE(pings(world.host(), Ip::of("2001:db8:43::1"), ping_token));
+    EXPECT_TRUE(pings(world.host(), Ip::of("10.43.0.1"), ping_token));
     Mark clear;
     clear.bytes(ping_token);
     world.capture().settle();
@@ -117,13 +90,7 @@ TEST(OpenVpn, CarriesPingsWithTheFilterOn) {
     outer.flow(gateway4, 1194);
     EXPECT_GT(world.capture().count(outer), 0u);
     // The same packets by anybody else are refused: the gateway is not on the list.
-    EXPECT_EQ(as({.netns = world.host().fd(), .uid = user_uid},
-                 [&] {
-                     Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-                     SockAddr to(gateway4, 1194);
-                     sendto(fd.get(), "lk<not-the-daemon>", 18, 0, to.get(), to.length);
-                 }),
-              "");
+    send_datagram(world.host(), user_uid, gateway4, 1194, "lk<not-the-daemon>");
     Mark other;
     other.bytes("lk<not-the-daemon>");
     world.capture().settle();
