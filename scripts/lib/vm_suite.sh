@@ -81,7 +81,7 @@ vm_findings() {
     vm_records "$dir" result | while read -r _ name status _; do
         case $status in 0 | 77) ;; *) say "$name: status $status" ;; esac
     done
-    sed 's/ *#.*//; /^$/d' "$vm_tests/expected/$kernel.txt" | sort -u >"$dir/expected"
+    sed 's/ *#.*//; /^$/d' "${expected:-$vm_tests/expected/$kernel.txt}" | sort -u >"$dir/expected"
     vm_records "$dir" skip | sort -u >"$dir/skipped"
     # What did not run cannot be skipped.
     vm_records "$dir" ran | sort -u >"$dir/ran"

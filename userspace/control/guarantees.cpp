@@ -32,7 +32,7 @@ constexpr std::array<Words, guarantee_count> words{{
 }};
 static_assert(words.back().name == "lsm" && static_cast<std::size_t>(Guarantee::lsm) + 1 == guarantee_count);
 
-// What later versions are to give: asked for now, it is not there.
+// Known as guarantees, and not given by this version: whoever requires one is told so and gets nothing less.
 constexpr std::array<std::string_view, 2> not_built{"second-gate", "serve"};
 
 std::vector<Guarantee> every() {
