@@ -7,20 +7,17 @@ vm_memory_mb=${vm_memory_mb:-1024}
 
 # vm_qemu SECONDS ACCELERATOR KERNEL INITRD DIR EXTRA...: the test's output is on stdout; DIR gets console and rc.
 vm_qemu() {
-    local seconds=$1 accelerator=$2 kernel=$3 initrd=$4 dir=$5 image program cpu=max clock=
+    local seconds=$1 accelerator=$2 kernel=$3 initrd=$4 dir=$5 image program cpu=max
     shift 5
     image=$(vm_image "$kernel")
     read -ra program < <(vm_fetch_qemu)
     # -cpu max means what the accelerator has; the machine's own processor is faster to set up under KVM.
     [ "$accelerator" != kvm ] || cpu=host
-    # On a busy machine a guest without KVM takes the wrong measure of its TSC, and its time then runs several times too
-    # fast; the PM timer's rate is known.
-    [ "$accelerator" != tcg ] || clock=' clocksource=acpi_pm'
     [ "$accelerator" != tcg ] || accelerator=tcg,thread=multi
     timeout -k 5 "$seconds" "${program[@]}" -accel "$accelerator" -machine pc,hpet=off -cpu $cpu -smp 1 \
         -m "$vm_memory_mb" -nodefaults -no-user-config -display none -no-reboot -net none -kernel "$image" \
         -initrd "$initrd" \
-        -append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable random.trust_cpu=on$clock${append:+ $append}" \
+        -append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable random.trust_cpu=on${append:+ $append}" \
         -serial "file:$dir/console" -chardev stdio,id=output,signal=off -serial chardev:output \
         -serial "file:$dir/rc" "$@" </dev/null
 }
