@@ -155,3 +155,30 @@ vm_fetch_qemu() {
     }
     printf '%s\n' qemu-system-x86_64
 }
+
+# OpenVPN of the newest kernel's suite, for its data channel in the kernel, with all its libraries and the loader:
+# prints where it is. $DIR/openvpn-next starts it, and $DIR/files names what that needs.
+vm_fetch_openvpn() {
+    local dir=$vm_cache/openvpn state=$vm_cache/apt/openvpn libraries loader
+    mkdir -p "$state"
+    exec 9>"$state/lock"
+    flock 9
+    if [ ! -e "$dir/files" ]; then
+        say "vm: fetching OpenVPN from Debian sid" >&2
+        vm_lists "$state" sid || return
+        vm_unpack "$state" "$dir" openvpn libc6 libssl3t64 liblz4-1 liblzo2-2 libnl-3-200 libnl-genl-3-200 libcap-ng0 \
+            libpkcs11-helper1t64 libsystemd0 libzstd1 libcap2 libgcc-s1 libp11-kit0 || return
+        rm -rf "$state/lists" "$state/cache"
+        libraries=$dir/usr/lib/x86_64-linux-gnu
+        loader=$libraries/ld-linux-x86-64.so.2
+        printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$loader" "$libraries" "$dir/usr/sbin/openvpn" >"$dir/openvpn-next"
+        chmod 755 "$dir/openvpn-next"
+        "$dir/openvpn-next" --version >/dev/null || return
+        {
+            printf '%s\n' "$loader" "$dir/usr/sbin/openvpn"
+            "$loader" --library-path "$libraries" --list "$dir/usr/sbin/openvpn" | grep -o "$libraries/[^ ]*" | sort -u
+        } >"$dir/files"
+    fi
+    exec 9>&-
+    printf '%s\n' "$dir"
+}

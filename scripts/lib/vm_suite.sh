@@ -55,19 +55,29 @@ vm_run_suite() {
     [ -s "$dir/entries" ] || die "no test with the labels $labels in $build: run scripts/build"
     # shellcheck disable=SC2016 # the guest expands it
     echo 'exec /bin/sh "$LK_DIR/run_list" "$LK_DIR/entries" 4' >"$dir/command"
-    printf "LK_LOAD='tun'\n" >"$dir/config"
+    printf "LK_LOAD='tun ovpn'\n" >"$dir/config"
     {
         vm_tools
         printf '%s\n' "$build/userspace/leakbpf"
         grep -oE "'/[^']*'" "$dir/entries" | tr -d "'" | while read -r file; do [ ! -f "$file" ] || printf '%s\n' "$file"; done
     } | sort -u >"$dir/files"
     mkdir -p "$dir/own"
+    if [ "$kernel" = newest ] && grep -q ' netns.openvpn_tls ' "$dir/entries"; then vm_add_openvpn "$dir"; fi
     cp "$vm_tests/run_list" "$dir/entries" "$dir/own/"
     if [ "$kernel" = here ]; then
         LK_SCRATCH=$dir sh "$vm_tests/run_list" "$dir/entries" 1 >"$dir/output"
         return
     fi
     vm_boot "$kernel" "$seconds" "$dir" >"$dir/output"
+}
+
+# What the machine's own OpenVPN may be too old for; without it tests/vm/expected tells the difference.
+vm_add_openvpn() {
+    local from
+    from=$(vm_fetch_openvpn) || return 0
+    cp "$from/openvpn-next" "$1/own/"
+    sort -u "$from/files" "$1/files" >"$1/files.new"
+    mv "$1/files.new" "$1/files"
 }
 
 vm_records() { sed -n "s/^::lk $2 //p" "$1/output"; }
