@@ -1,16 +1,50 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
- * A query into the tunnel, an answer out of it: the table of nat.h and the translation of translate.h put
- * together. What may be carried was decided before (verdict.h); the caller sends what was carried, and drops
- * everything else. Whoever includes this declares the helpers of translate.h and these:
+ * A query into the tunnel: the table of nat.h and the translation of translate.h put together. What may be
+ * carried was decided before (verdict.h); the caller sends what was carried, and drops everything else. The
+ * way back is in back.h. Whoever includes this declares the helpers of translate.h and these:
  *     lk_lookup_nat (the bucket of an index, or NULL), lk_nat_lock, lk_nat_unlock
  */
 #ifndef LEAKBPF_BPF_CARRY_H
 #define LEAKBPF_BPF_CARRY_H
 
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
 #include "nat.h"
 #include "parse.h"
 #include "translate.h"
+
+/* What an ICMP error quotes: the packet as it was sent into the tunnel. */
+struct lk_quote {
+    struct lk_addr src;
+    struct lk_addr dst;
+    __be16 sport;
+    __be16 dport;
+    __u32 rest;  /* the next four bytes: of UDP length and checksum, of TCP the sequence number */
+    __u16 total; /* bytes of the whole IP packet that it says */
+    __u8 proto;
+    __u8 hops;
+    __u8 icmp[8]; /* the error's own header */
+};
+
+/* An error as it is told to the asker. Its quote is as short as may be (RFC 792; RFC 4443 2.4 c). */
+union lk_error {
+    struct {
+        struct iphdr ip;
+        __u8 icmp[8];
+        struct iphdr quoted;
+        __be16 ports[2];
+        __u32 rest;
+    } four;
+    struct {
+        struct ipv6hdr ip;
+        __u8 icmp[8];
+        struct ipv6hdr quoted;
+        __be16 ports[2];
+        __u32 rest;
+    } six;
+};
 
 enum lk_carried {
     LK_CARRY_SPOILT = 0, /* not translated, perhaps half: drop */
@@ -26,10 +60,11 @@ enum lk_carried {
  */
 struct lk_carry {
     struct lk_pkt pkt;
-    struct lk_way way; /* of a query; of an answer only max_mss */
+    struct lk_way way; /* of a query */
     __u32 ifindex;     /* the device by which a query wants to leave; the tunnel by which an answer came */
     __u32 uid;         /* of a query's sender, or 0 */
     __u32 l3;          /* that device has no MAC header */
+    __u32 link;        /* bytes of it, on a tunnel */
     __u32 now;         /* ticks */
     __u32 index;       /* of the bucket; from here on the room to work in */
     __u32 slot;
@@ -37,13 +72,21 @@ struct lk_carry {
     __u32 who;
     struct lk_nat_flow flow; /* of an answer: whom it is for */
     struct lk_translation t;
+    struct lk_part_key part; /* of a fragment */
+    struct lk_part noted;
+    struct lk_quote quote; /* of an error */
+    union lk_error error;
 };
 
-static __always_inline void lk_carry_mss(struct lk_carry *c) {
+/* All but who talks to whom. tunnel: an address of the tunnel's side, whose family's headers count. */
+static __always_inline void lk_carry_rest(struct lk_carry *c, const struct lk_addr *tunnel, __u32 mtu) {
+    const __u32 headers = lk_addr_mapped(tunnel) ? 40 : 60;
     c->t.l3_off = c->pkt.l3_off;
+    c->t.l4_off = c->pkt.l4_off;
     c->t.proto = c->pkt.proto;
-    c->t.syn = c->pkt.proto == LK_PROTO_TCP && (c->pkt.tcp_flags & LK_TCP_SYN);
-    c->t.max_mss = c->way.max_mss;
+    c->t.part = c->pkt.frag;
+    c->t.syn = c->pkt.frag == LK_WHOLE && c->pkt.proto == LK_PROTO_TCP && (c->pkt.tcp_flags & LK_TCP_SYN);
+    c->t.max_mss = mtu > headers ? mtu - headers : 0;
 }
 
 static __always_inline enum lk_nat_result lk_carry_reserve(struct lk_carry *c) {
@@ -59,8 +102,29 @@ static __always_inline enum lk_nat_result lk_carry_reserve(struct lk_carry *c) {
     return given;
 }
 
-/* c->pkt: a whole TCP or UDP packet to port 53, without IP options or extensions. */
-static __always_inline enum lk_carried lk_carry_query(struct __sk_buff *skb, struct lk_carry *c) {
+/*
+ * Bytes of the largest packet that the tunnel takes of this asker, if it does not take this one; otherwise 0.
+ * bytes: of the IP packet; segment: of the payload of each packet that it will be cut into, or 0.
+ */
+static __always_inline __u32 lk_carry_too_big(struct __sk_buff *skb, const struct lk_carry *c,
+                                              __u32 segment) {
+    const int to4 = lk_addr_mapped(&c->way.resolver), from4 = c->pkt.family == 4;
+    __u32 bytes = skb->len - c->pkt.l3_off;
+    if (!c->way.mtu) return 0;
+    if (segment) {
+        __u8 offset = 0x20; /* UDP: eight bytes */
+        if (c->pkt.proto == LK_PROTO_TCP && bpf_skb_load_bytes(skb, c->pkt.l4_off + 12, &offset, 1)) return 0;
+        bytes = c->pkt.l4_off - c->pkt.l3_off + (offset >> 4) * 4u + segment;
+    }
+    const __u32 most = c->way.mtu + (to4 && !from4 ? 20u : 0u);
+    return bytes > most ? most : 0;
+}
+
+/*
+ * A port for this query. SPOILT (but whole), FULL, STRAY or DONE. c->pkt: a whole TCP or UDP packet to port
+ * 53, without IP options or extensions.
+ */
+static __always_inline enum lk_carried lk_carry_admit(struct __sk_buff *skb, struct lk_carry *c) {
     struct lk_nat_flow *flow = &c->flow;
     __builtin_memset(flow, 0, sizeof(*flow));
     flow->asker = c->pkt.src;
@@ -72,6 +136,7 @@ static __always_inline enum lk_carried lk_carry_query(struct __sk_buff *skb, str
     flow->ifindex = c->ifindex;
     flow->tunnel = c->way.ifindex;
     flow->l3 = c->l3 != 0;
+    flow->mtu = c->way.mtu;
     if (!c->l3 && bpf_skb_load_bytes(skb, 0, flow->macs, sizeof(flow->macs))) return LK_CARRY_SPOILT;
 
     c->tag = lk_nat_tag(flow);
@@ -79,8 +144,11 @@ static __always_inline enum lk_carried lk_carry_query(struct __sk_buff *skb, str
     c->index = lk_nat_bucket_index(c->pkt.proto, c->tag);
     enum lk_nat_result given = lk_carry_reserve(c);
     if (given == LK_NAT_FULL) return LK_CARRY_FULL;
-    if (given == LK_NAT_STRAY) return LK_CARRY_STRAY;
+    return given == LK_NAT_STRAY ? LK_CARRY_STRAY : LK_CARRY_DONE;
+}
 
+/* The query as it goes to the resolver: after lk_carry_admit. SPOILT or DONE. */
+static __always_inline enum lk_carried lk_carry_send(struct __sk_buff *skb, struct lk_carry *c) {
     struct lk_translation *t = &c->t;
     t->from.src = c->pkt.src;
     t->from.dst = c->pkt.dst;
@@ -90,40 +158,7 @@ static __always_inline enum lk_carried lk_carry_query(struct __sk_buff *skb, str
     t->to.dst = c->way.resolver;
     t->to.sport = lk_nat_port(c->tag, c->slot);
     t->to.dport = c->way.port;
-    lk_carry_mss(c);
-    return lk_translate(skb, t) ? LK_CARRY_SPOILT : LK_CARRY_DONE;
-}
-
-/* Is this packet, which came in by the tunnel, an answer that somebody waits for? Then for whom is in
- * c->flow. */
-static __always_inline int lk_carry_find(struct lk_carry *c) {
-    const struct lk_pkt *pkt = &c->pkt;
-    if (pkt->shape != LK_SHAPE_IP || pkt->frag != LK_WHOLE) return 0;
-    if (pkt->proto != LK_PROTO_TCP && pkt->proto != LK_PROTO_UDP) return 0;
-    if (pkt->l4_off != pkt->l3_off + (pkt->family == 4 ? 20 : 40)) return 0;
-    if (!lk_nat_place(pkt->proto, pkt->dport, &c->index, &c->slot)) return 0;
-    struct lk_nat_bucket *bucket = lk_lookup_nat(c->index);
-    if (!bucket) return 0;
-    __u32 slot = c->slot;
-    lk_nat_lock(bucket);
-    int found = lk_nat_answer(bucket, slot, pkt->proto, c->now, c->ifindex, &pkt->src, pkt->sport, &pkt->dst,
-                              &c->flow);
-    lk_nat_unlock(bucket);
-    return found;
-}
-
-/* The answer as from the server that was asked: after lk_carry_find. SPOILT or DONE. */
-static __always_inline enum lk_carried lk_carry_answer(struct __sk_buff *skb, struct lk_carry *c) {
-    struct lk_translation *t = &c->t;
-    t->from.src = c->pkt.src;
-    t->from.dst = c->pkt.dst;
-    t->from.sport = c->pkt.sport;
-    t->from.dport = c->pkt.dport;
-    t->to.src = c->flow.server;
-    t->to.dst = c->flow.asker;
-    t->to.sport = LK_HTONS(53);
-    t->to.dport = c->flow.asker_port;
-    lk_carry_mss(c);
+    lk_carry_rest(c, &c->way.resolver, c->way.mtu);
     return lk_translate(skb, t) ? LK_CARRY_SPOILT : LK_CARRY_DONE;
 }
 

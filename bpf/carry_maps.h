@@ -48,22 +48,18 @@ static __always_inline struct lk_carry *lk_carry_room(void) {
 }
 
 /* enum lk_carried */
-__noinline int lk_room_query(struct __sk_buff *skb) {
+__noinline int lk_room_admit(struct __sk_buff *skb) {
     struct lk_carry *room = lk_carry_room();
-    return room ? lk_carry_query(skb, room) : LK_CARRY_SPOILT;
+    return room ? lk_carry_admit(skb, room) : LK_CARRY_SPOILT;
 }
-
-/* Not 0: there is an asker. */
-__noinline int lk_room_find(struct __sk_buff *skb) {
+__noinline int lk_room_send(struct __sk_buff *skb) {
     struct lk_carry *room = lk_carry_room();
-    __asm__ volatile("" ::"r"(skb)); /* unused, clang would pass nothing for it */
-    return room ? lk_carry_find(room) : 0;
+    return room ? lk_carry_send(skb, room) : LK_CARRY_SPOILT;
 }
-
-/* enum lk_carried */
-__noinline int lk_room_answer(struct __sk_buff *skb) {
-    struct lk_carry *room = lk_carry_room();
-    return room ? lk_carry_answer(skb, room) : LK_CARRY_SPOILT;
+/* One after the other and not one in the other: what both need would not fit on the stack. */
+static __always_inline int lk_room_query(struct __sk_buff *skb) {
+    int admitted = lk_room_admit(skb);
+    return admitted == LK_CARRY_DONE ? lk_room_send(skb) : admitted;
 }
 
 #endif

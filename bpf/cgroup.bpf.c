@@ -13,6 +13,8 @@
 #include "lookup.h"
 
 #include "gateway.h"
+
+#include "dns.h"
 #include "identity.h"
 #include "tell.h"
 
@@ -125,6 +127,8 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
     if (ctx->protocol != LK_PROTO_TCP && ctx->protocol != LK_PROTO_UDP) return 0;
     const struct lk_policy *policy = &host->policy;
     if (!(policy->flags & LK_POLICY_ACTIVE) || lk_is_loopback(asked) || lk_addr_unspecified(asked)) return 0;
+    /* Packet by packet, answers seem to come from the server asked, which no hook can make of a datagram. */
+    if (lk_way_for(policy, lk_addr_mapped(asked) ? 4 : 6)) return 0;
     const struct lk_addr *resolver = lk_resolver_for(policy, asked, to_port);
     if (!resolver || (lk_addr_equal(resolver, asked) && *to_port == LK_HTONS(53))) return 0;
     if (lk_is_kept(host, asked) || lk_is_dns_gateway(policy, asked, ctx->protocol)) return 0;

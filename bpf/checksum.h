@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
- * The internet checksum (RFC 1071) of crafted answers. Sums are kept unfolded in 64 bits, over words as they
- * stand in memory, so that the result needs no byte swapping either (RFC 1071, 2B).
+ * The internet checksum (sum.h) of what lies in a packet.
  */
 #ifndef LEAKBPF_BPF_CHECKSUM_H
 #define LEAKBPF_BPF_CHECKSUM_H
@@ -10,38 +9,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "base.h"
-
-/* 16 bits, not complemented. */
-static __always_inline __u16 lk_csum_fold(__u64 sum) {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return sum;
-}
-
-/* A word of a struct whose members are something else: without this the compiler sums before it stores. */
-typedef __u32 __attribute__((may_alias)) lk_any_word;
-
-/* count: known when compiled. */
-static __always_inline __u64 lk_csum_words(const void *at, int count) {
-    const lk_any_word *words = at;
-    __u64 sum = 0;
-#pragma unroll
-    for (int i = 0; i < count; i++)
-        sum += words[i];
-    return sum;
-}
-
-/*
- * The pseudo-header of either family: the words 0:0:ffff that a mapped IPv4 address has before its four bytes
- * are a zero of this sum (0xffff is 0 modulo 0xffff).
- */
-static __always_inline __u64 lk_csum_pseudo(const struct lk_addr *a, const struct lk_addr *b, __u8 proto,
-                                            __u16 bytes) {
-    return lk_csum_words(a, 4) + lk_csum_words(b, 4) + LK_HTONS(proto) + LK_HTONS(bytes);
-}
+#include "sum.h"
 
 /*
  * Sum of `bytes` (below 2,048) bytes of a linear frame, from `from` (below 256) on. Negative: they are not

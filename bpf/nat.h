@@ -189,11 +189,12 @@ static __always_inline enum lk_nat_result lk_nat_give(struct lk_nat_bucket *buck
 
 /*
  * The flow that an answer to a port is for. Fills in *flow and returns 1 only if the slot is live and the
- * answer comes by the tunnel and from the resolver that the query went to.
+ * answer comes by the tunnel and from the resolver that the query went to. keep: it shows that the connection
+ * lives, as an answer does and an error about a query does not.
  */
 static __always_inline int lk_nat_answer(struct lk_nat_bucket *bucket, __u32 slot, __u8 proto, __u32 now,
                                          __u32 tunnel, const struct lk_addr *src, __be16 sport,
-                                         const struct lk_addr *dst, struct lk_nat_flow *flow) {
+                                         const struct lk_addr *dst, int keep, struct lk_nat_flow *flow) {
     slot &= LK_NAT_SLOTS - 1;
     const struct lk_nat_flow *there = &bucket->flow[slot];
     __u32 life = proto == LK_PROTO_TCP ? LK_NAT_IDLE_TCP : LK_NAT_LIFE_UDP;
@@ -201,7 +202,7 @@ static __always_inline int lk_nat_answer(struct lk_nat_bucket *bucket, __u32 slo
     if (there->tunnel != tunnel || there->resolver_port != sport || !lk_addr_equal(&there->resolver, src) ||
         !lk_addr_equal(&there->source, dst))
         return 0;
-    if (proto == LK_PROTO_TCP) bucket->used[slot] = now;
+    if (keep && proto == LK_PROTO_TCP) bucket->used[slot] = now;
     *flow = *there;
     return 1;
 }

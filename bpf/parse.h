@@ -53,6 +53,7 @@ struct lk_pkt {
 #define LK_ETH_LEN             14u
 #define LK_MAX_EXTENSIONS      8
 #define LK_MAX_EXTENSION_BYTES 512u
+#define LK_EXTENSION_MASK      1023u /* says no more, but what a mask says Linux 6.1 and older keep in mind */
 /* The farthest byte that is ever read: link header, tags, IPv6 with extensions, neighbour solicitation. */
 #define LK_MAX_HEADER_BYTES (LK_ETH_LEN + 8u + 40u + LK_MAX_EXTENSION_BYTES + 24u)
 
@@ -190,7 +191,7 @@ static __always_inline void lk_parse_ipv6(struct lk_pkt *p, const __u8 *ip, cons
     volatile __u16 walked = 0; /* bytes of extension headers so far */
     int fragmented = 0;
     for (int i = 0; lk_is_extension(next); i++) {
-        __u32 bytes = walked;
+        __u32 bytes = walked & LK_EXTENSION_MASK;
         __u32 length;
         if (bytes > LK_MAX_EXTENSION_BYTES || payload < bytes + 8) return;
         const __u8 *at = ip + 40 + bytes;
@@ -222,7 +223,7 @@ static __always_inline void lk_parse_ipv6(struct lk_pkt *p, const __u8 *ip, cons
         }
     }
     if (lk_is_refused_extension(next)) return;
-    __u32 bytes = walked;
+    __u32 bytes = walked & LK_EXTENSION_MASK;
     if (bytes > LK_MAX_EXTENSION_BYTES) return;
     p->proto = next;
     p->l4_off = p->l3_off + 40 + bytes;

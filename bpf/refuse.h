@@ -3,7 +3,8 @@
  * Telling a sender that its packet was refused, at once: the packet itself is made into the answer and handed
  * to the device's own ingress, from where it finds the sender as an answer from outside would, local, routed,
  * bridged or translated. TCP gets a reset (RFC 9293 3.10.7.1), UDP a port unreachable (RFC 1122 3.2.2.1,
- * RFC 4443 3.1); everything else, and whatever cannot be done, is dropped in silence. Nothing here decides
+ * RFC 4443 3.1), what is too big for the tunnel is told how big it may be (RFC 1191 4, RFC 4443 3.2);
+ * everything else, and whatever cannot be done, is dropped in silence. Nothing here decides
  * what is refused, and nothing here can let a packet out: the only ways on are the own ingress and the end.
  *
  * A packet may or may not be CHECKSUM_PARTIAL (its checksum left to the device), which no field tells, and
@@ -38,17 +39,19 @@
 #define LK_QUOTE4_BYTES (576u - 20u - 8u)
 #define LK_QUOTE6_BYTES (1280u - 40u - 8u)
 
-/* Destination unreachable, as RFC 792 and RFC 4443 3.1 lay it out (the kernel's header for it needs libc). */
+/* As RFC 792, RFC 1191 and RFC 4443 lay it out (the kernel's header for it needs libc). */
 struct lk_unreachable {
     __u8 type;
     __u8 code;
     __sum16 checksum;
-    __u32 unused;
+    __be32 mtu; /* of the next hop, if the packet is too big */
 };
 #define LK_UNREACHABLE4      3
 #define LK_UNREACHABLE4_PORT 3
 #define LK_UNREACHABLE6      1
 #define LK_UNREACHABLE6_PORT 4
+#define LK_UNREACHABLE4_BIG  4
+#define LK_TOO_BIG6          2
 
 /* What is known of the packet that is refused; the addresses as in struct lk_pkt. */
 struct lk_refused {
@@ -187,7 +190,8 @@ static __always_inline int lk_refuse_tcp(struct __sk_buff *skb, const struct lk_
     return lk_send_back(skb, was, LK_PROTO_TCP, sizeof(tcp), &tcp, sizeof(tcp));
 }
 
-static __always_inline int lk_refuse_udp(struct __sk_buff *skb, const struct lk_refused *was) {
+/* mtu: bytes that would have been taken, or 0: the port is unreachable. */
+static __always_inline int lk_refuse_icmp(struct __sk_buff *skb, const struct lk_refused *was, __u32 mtu) {
     if (!lk_within_limit(LK_LIMIT_ICMP, LK_ICMP_PER_WINDOW)) return TC_ACT_SHOT;
 
     const __u32 most = was->four ? LK_QUOTE4_BYTES : LK_QUOTE6_BYTES;
@@ -204,8 +208,11 @@ static __always_inline int lk_refuse_udp(struct __sk_buff *skb, const struct lk_
      */
     struct lk_unreachable icmp = {};
     __u16 payload_bytes = sizeof(icmp) + quote;
-    icmp.type = was->four ? LK_UNREACHABLE4 : LK_UNREACHABLE6;
-    icmp.code = was->four ? LK_UNREACHABLE4_PORT : LK_UNREACHABLE6_PORT;
+    icmp.type = was->four ? LK_UNREACHABLE4 : mtu ? LK_TOO_BIG6 : LK_UNREACHABLE6;
+    icmp.code = was->four ? (mtu ? LK_UNREACHABLE4_BIG : LK_UNREACHABLE4_PORT)
+                : mtu     ? 0
+                          : LK_UNREACHABLE6_PORT;
+    icmp.mtu = LK_HTONL(mtu);
     if (!was->four) sum += lk_csum_pseudo(&was->src, &was->dst, LK_PROTO_ICMPV6, payload_bytes);
     icmp.checksum = ~lk_csum_fold(sum + lk_csum_words(&icmp, 2));
 
@@ -214,16 +221,17 @@ static __always_inline int lk_refuse_udp(struct __sk_buff *skb, const struct lk_
                         sizeof(icmp));
 }
 
-/* The TC action for a refused packet. dev_flags: enum lk_dev_flag. */
-static __always_inline int lk_refuse(struct __sk_buff *skb, const struct lk_pkt *pkt, __u32 dev_flags) {
+/* The TC action for a refused packet. mtu: as above, if it is refused for its size. */
+static __always_inline int lk_refuse(struct __sk_buff *skb, const struct lk_pkt *pkt, __u32 mtu) {
     const int tcp = pkt->proto == LK_PROTO_TCP;
     struct lk_refused was;
-    (void)dev_flags; /* an L3 device's packets have l3_off 0 */
     if (pkt->shape != LK_SHAPE_IP || pkt->frag == LK_FRAG_TAIL) return TC_ACT_SHOT;
     if (!tcp && pkt->proto != LK_PROTO_UDP) return TC_ACT_SHOT;
-    skb->cb[3] = tcp;
+    skb->cb[3] = tcp && !mtu;
+    skb->cb[4] = mtu;
     if (lk_refused_read(skb, pkt, &was) || !lk_may_answer(skb, &was)) return TC_ACT_SHOT;
-    return *(volatile __u32 *)&skb->cb[3] ? lk_refuse_tcp(skb, &was) : lk_refuse_udp(skb, &was);
+    return *(volatile __u32 *)&skb->cb[3] ? lk_refuse_tcp(skb, &was)
+                                          : lk_refuse_icmp(skb, &was, *(volatile __u32 *)&skb->cb[4]);
 }
 
 #endif

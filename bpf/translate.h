@@ -4,9 +4,10 @@
  * the resolver, and answers on their way back, by one text. Decides nothing.
  *
  * Uses the helpers bpf_skb_load_bytes, bpf_skb_store_bytes, bpf_l3_csum_replace, bpf_l4_csum_replace,
- * bpf_csum_diff and bpf_skb_change_proto, which whoever includes this declares first: <bpf/bpf_helpers.h> in
- * the kernel, stand-ins natively. The helpers know whether a checksum is finished, left to the device
- * (CHECKSUM_PARTIAL), or that of a packet still to be cut into segments; arithmetic of ours would not.
+ * bpf_csum_diff, bpf_skb_change_proto and bpf_skb_adjust_room, which whoever includes this declares first:
+ * <bpf/bpf_helpers.h> in the kernel, stand-ins natively. The helpers know whether a checksum is finished,
+ * left to the device (CHECKSUM_PARTIAL), or that of a packet still to be cut into segments; arithmetic of
+ * ours would not.
  */
 #ifndef LEAKBPF_BPF_TRANSLATE_H
 #define LEAKBPF_BPF_TRANSLATE_H
@@ -15,8 +16,8 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 
-#include "base.h"
-#include "proto.h"
+#include "parse.h"
+#include "sum.h"
 #include "translation.h"
 
 #define LK_CSUM_UDP 6u
@@ -68,12 +69,7 @@ static __always_inline int lk_translate_upper(struct __sk_buff *skb, const struc
      * The mapped form's 0:0:ffff counts as zero in a sum modulo 0xffff, so that one difference of 32 bytes
      * serves all families.
      */
-    __be32 old[8], new[8];
-    __builtin_memcpy(old, &t->from.src, 16);
-    __builtin_memcpy(old + 4, &t->from.dst, 16);
-    __builtin_memcpy(new, &t->to.src, 16);
-    __builtin_memcpy(new + 4, &t->to.dst, 16);
-    __s64 difference = bpf_csum_diff(old, 32, new, 32, 0);
+    __s64 difference = bpf_csum_diff((__be32 *)&t->from.src, 32, (__be32 *)&t->to.src, 32, 0);
     if (difference < 0) return -1;
     if (bpf_l4_csum_replace(skb, csum, 0, difference, flags | BPF_F_PSEUDO_HDR)) return -1;
 
@@ -93,8 +89,7 @@ static __always_inline int lk_translate_4to4(struct __sk_buff *skb, const struct
 }
 
 static __always_inline int lk_translate_6to6(struct __sk_buff *skb, const struct lk_translation *t) {
-    struct lk_addr both[2] = {t->to.src, t->to.dst};
-    return bpf_skb_store_bytes(skb, t->l3_off + 8, both, sizeof(both), 0) ? -1 : 0;
+    return bpf_skb_store_bytes(skb, t->l3_off + 8, &t->to.src, 32, 0) ? -1 : 0;
 }
 
 static __always_inline int lk_store_type(struct __sk_buff *skb, __u32 l3_off, __be16 type) {
@@ -120,44 +115,54 @@ static __always_inline int lk_translate_6to4(struct __sk_buff *skb, const struct
         .saddr = t->to.src.w[3],
         .daddr = t->to.dst.w[3],
     };
-    __u32 sum = 0;
-    __u16 words[10];
-    __builtin_memcpy(words, &ip, sizeof(words));
-    for (int i = 0; i < 10; i++)
-        sum += words[i];
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    ip.check = (__u16)~sum;
+    ip.check = ~lk_csum_fold(lk_csum_words(&ip, 5));
     if (bpf_skb_store_bytes(skb, t->l3_off, &ip, sizeof(ip), 0)) return -1;
     return lk_store_type(skb, t->l3_off, LK_HTONS(0x0800));
 }
 
+/* The header that IPv6 has for a fragment and IPv4 has not (RFC 8200 4.5). */
+struct lk_fragment6 {
+    __u8 next;
+    __u8 reserved;
+    __be16 offset; /* in the upper 13 bits; the last one: more follow */
+    __be32 id;
+};
+
+/* A fragment stays one (RFC 7915 4.1): its header goes in between. */
 static __always_inline int lk_translate_4to6(struct __sk_buff *skb, const struct lk_translation *t) {
     __u8 was[20];
     if (bpf_skb_load_bytes(skb, t->l3_off, was, sizeof(was))) return -1;
-    __u32 total = (__u32)was[2] << 8 | was[3];
+    const __u32 total = (__u32)was[2] << 8 | was[3], place = (__u32)was[6] << 8 | was[7];
     if (total < 20 || was[0] != 0x45) return -1;
     if (bpf_skb_change_proto(skb, LK_HTONS(0x86dd), 0)) return -1;
+    struct lk_fragment6 fragment = {
+        .next = t->proto,
+        .offset = LK_HTONS((__u16)(place << 3 | (place >> 13 & 1))),
+        .id = LK_HTONL((__u32)was[4] << 8 | was[5]),
+    };
+    const __u32 more = t->part ? sizeof(fragment) : 0;
     struct ipv6hdr ip = {
         .version = 6,
         .priority = was[1] >> 4,
         .flow_lbl = {(__u8)(was[1] << 4)},
-        .payload_len = LK_HTONS((__u16)(total - 20)),
-        .nexthdr = t->proto,
+        .payload_len = LK_HTONS((__u16)(total - 20 + more)),
+        .nexthdr = t->part ? LK_PROTO_FRAGMENT : t->proto,
         .hop_limit = was[8],
     };
     __builtin_memcpy(&ip.saddr, &t->to.src, 16);
     __builtin_memcpy(&ip.daddr, &t->to.dst, 16);
     if (bpf_skb_store_bytes(skb, t->l3_off, &ip, sizeof(ip), 0)) return -1;
-    return lk_store_type(skb, t->l3_off, LK_HTONS(0x86dd));
+    if (lk_store_type(skb, t->l3_off, LK_HTONS(0x86dd))) return -1;
+    if (!t->part) return 0;
+    if (bpf_skb_adjust_room(skb, sizeof(fragment), BPF_ADJ_ROOM_NET, 0)) return -1;
+    return bpf_skb_store_bytes(skb, t->l3_off + sizeof(ip), &fragment, sizeof(fragment), 0) ? -1 : 0;
 }
 
 /* Not 0: the packet is spoilt, and its only way is the end. */
 static __always_inline int lk_translate(struct __sk_buff *skb, struct lk_translation *t) {
     const int from4 = lk_addr_mapped(&t->from.src), to4 = lk_addr_mapped(&t->to.src);
-    const __u32 l4_off = t->l3_off + (from4 ? 20 : 40);
-    if (t->syn && t->max_mss && lk_clamp_mss(skb, t, l4_off)) return -1;
-    if (lk_translate_upper(skb, t, from4, to4, l4_off)) return -1;
+    if (t->syn && t->max_mss && lk_clamp_mss(skb, t, t->l4_off)) return -1;
+    if (t->part != LK_FRAG_TAIL && lk_translate_upper(skb, t, from4, to4, t->l4_off)) return -1;
     if (from4) return to4 ? lk_translate_4to4(skb, t) : lk_translate_4to6(skb, t);
     return to4 ? lk_translate_6to4(skb, t) : lk_translate_6to6(skb, t);
 }

@@ -15,7 +15,9 @@
 
 #include "verdict.h"
 
+#include "carry_maps.h"
 #include "identity.h"
+#include "quote.h"
 #include "refuse.h"
 #include "stray.h"
 #include "tell.h"
@@ -94,6 +96,32 @@ static __noinline int lk_report(struct __sk_buff *skb, const struct lk_pkt *pkt,
     return 0;
 }
 
+/* Row 6: into the tunnel. The TC action, or minus the reason why not: then the packet is still whole.
+ * mtu: what a packet that is too big may have. */
+static __always_inline int lk_rewrite(struct __sk_buff *skb, const struct lk_dev *dev,
+                                      const struct lk_pkt *pkt, __u32 *mtu) {
+    struct lk_carry *room = lk_carry_room();
+    const struct lk_way *way = lk_way_for(&dev->policy, pkt->family);
+    if (!room || !way || skb->vlan_present) return -LK_DNS_FORM;
+    const struct lk_mark *mark = lk_sender_mark(skb);
+    room->pkt = *pkt;
+    room->way = *way;
+    room->ifindex = skb->ifindex;
+    room->uid = mark ? mark->uid : 0;
+    room->l3 = dev->flags & LK_DEV_L3;
+    room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
+    *mtu = lk_carry_too_big(skb, room, skb->gso_size);
+    if (*mtu) return -LK_DNS_SIZE;
+    switch (lk_room_query(skb)) {
+    case LK_CARRY_DONE: break;
+    case LK_CARRY_FULL: return -LK_DNS_PORTS;
+    case LK_CARRY_STRAY: return -LK_DNS_FLOW;
+    default: return TC_ACT_SHOT;
+    }
+    if (room->way.neighbour) return bpf_redirect_neigh(room->way.ifindex, NULL, 0, 0);
+    return bpf_redirect(room->way.ifindex, 0);
+}
+
 SEC("tc")
 int lk_egress(struct __sk_buff *skb) {
     const struct lk_dev *dev = lk_find_dev(skb->ifindex);
@@ -120,7 +148,15 @@ int lk_egress(struct __sk_buff *skb) {
     __u64 now_ns = pkt.frag == LK_WHOLE ? 0 : bpf_ktime_get_ns();
     __u32 decided = lk_decide_skb(dev, &pkt, &sender, now_ns);
     struct lk_answer answer = LK_ANSWER(decided >> 8, decided & 0xff);
-    if (answer.verdict == LK_PASS && lk_is_stray(skb, &pkt)) answer = LK_ANSWER(LK_DROP, LK_MALFORMED);
+    if ((answer.verdict == LK_PASS || answer.verdict == LK_REWRITE) && lk_is_stray(skb, &pkt))
+        answer = LK_ANSWER(LK_DROP, LK_MALFORMED);
+    if (answer.verdict == LK_PASS && lk_quotes_answer(skb, &pkt)) answer = LK_ANSWER(LK_DROP, LK_DNS);
+    int action = TC_ACT_SHOT;
+    __u32 mtu = 0;
+    if (answer.verdict == LK_REWRITE) {
+        action = lk_rewrite(skb, dev, &pkt, &mtu);
+        if (action < 0) answer = LK_ANSWER(LK_REFUSE, -action);
+    }
     lk_tally(LK_HOOK_UPLINK, answer.reason, packets, skb->len);
     if (lk_opens_fragments(&pkt, answer)) {
         struct lk_frag_key key;
@@ -131,8 +167,9 @@ int lk_egress(struct __sk_buff *skb) {
     if (answer.verdict == LK_PASS) return LK_NEXT;
 
     lk_report(skb, &pkt, answer.verdict, answer.reason);
+    if (answer.verdict == LK_REWRITE) return action;
     if (answer.verdict != LK_REFUSE || (dev->policy.flags & LK_POLICY_SILENT)) return TC_ACT_SHOT;
-    return lk_refuse(skb, &pkt, dev->flags);
+    return lk_refuse(skb, &pkt, mtu);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -7,13 +7,7 @@
 #define LEAKBPF_BPF_VERDICT_H
 
 #include "classify.h"
-
-struct lk_answer {
-    __u8 verdict; /* enum lk_verdict */
-    __u8 reason;  /* enum lk_reason */
-};
-
-#define LK_ANSWER(v, r) ((struct lk_answer){.verdict = (v), .reason = (r)})
+#include "dns.h"
 
 /* Row 1: frames that are not IP. */
 static __always_inline struct lk_answer lk_verdict_frame(const struct lk_dev *dev, const struct lk_pkt *p,
@@ -121,7 +115,7 @@ static __always_inline struct lk_answer lk_verdict_ip(const struct lk_policy *po
 
     /* 3 */
     if (!f->own_source && !(lk_addr_unspecified(&p->src) && lk_link_duty(p, f))) {
-        if (sender->forwarded && dns) return LK_ANSWER(LK_REFUSE, LK_DNS);
+        if (sender->forwarded && dns) return lk_verdict_dns(policy, p);
         return LK_ANSWER(LK_DROP, LK_SOURCE);
     }
     /* 4 */
@@ -135,7 +129,7 @@ static __always_inline struct lk_answer lk_verdict_ip(const struct lk_policy *po
     if (strict ? (f->covered & LK_COVERED_EXACT) && lk_vpn_mark(policy, sender) : f->covered)
         return LK_ANSWER(LK_PASS, LK_GATEWAY);
     /* 6 */
-    if (dns) return LK_ANSWER(LK_REFUSE, LK_DNS);
+    if (dns) return lk_verdict_dns(policy, p);
     /* 7 */
     if (f->lan && lk_port_is(p, 853)) return LK_ANSWER(LK_REFUSE, LK_DNS);
     if (!(policy->flags & LK_POLICY_LAN_NAMES) &&

@@ -23,7 +23,7 @@
 #endif
 
 /* Raised whenever anything below changes; part of the pin directory's name. */
-#define LK_ABI_VERSION 2
+#define LK_ABI_VERSION 3
 
 enum lk_verdict {
     LK_DROP = 0,   /* silence */
@@ -35,22 +35,28 @@ enum lk_verdict {
 
 /* Why a verdict was given: docs/policy.md names each row that gives it. */
 enum lk_reason {
-    LK_NO_POLICY = 0,     /* row 0 */
-    LK_ETHERTYPE = 1,     /* row 1 */
-    LK_MALFORMED = 2,     /* row 2 */
-    LK_SOURCE = 3,        /* row 3 */
-    LK_FRAGMENT = 4,      /* row F */
-    LK_DNS = 5,           /* rows 6 and 7, and the connect hooks */
-    LK_NOT_ALLOWED = 6,   /* row 12 */
-    LK_BYPASS = 7,        /* setsockopt guard */
-    LK_ARP = 8,           /* row 1 */
-    LK_LINK = 9,          /* rows 1 and 8 */
-    LK_VPN_DAEMON = 10,   /* row 4 */
-    LK_GATEWAY = 11,      /* row 5 */
-    LK_SERVED = 12,       /* row 9 */
-    LK_LAN = 13,          /* row 10 */
-    LK_MULTICAST = 14,    /* row 11 */
-    LK_OUT_OF_SCOPE = 15, /* a socket or device that no policy is for */
+    LK_NO_POLICY = 0,        /* row 0 */
+    LK_ETHERTYPE = 1,        /* row 1 */
+    LK_MALFORMED = 2,        /* row 2 */
+    LK_SOURCE = 3,           /* row 3 */
+    LK_FRAGMENT = 4,         /* row F */
+    LK_DNS = 5,              /* rows 6 and 7, and the connect hooks */
+    LK_NOT_ALLOWED = 6,      /* row 12 */
+    LK_BYPASS = 7,           /* setsockopt guard */
+    LK_ARP = 8,              /* row 1 */
+    LK_LINK = 9,             /* rows 1 and 8 */
+    LK_VPN_DAEMON = 10,      /* row 4 */
+    LK_GATEWAY = 11,         /* row 5 */
+    LK_SERVED = 12,          /* row 9 */
+    LK_LAN = 13,             /* row 10 */
+    LK_MULTICAST = 14,       /* row 11 */
+    LK_OUT_OF_SCOPE = 15,    /* a socket or device that no policy is for */
+    LK_DNS_NO_RESOLVER = 16, /* row 6: no resolver is named that serves the query's family */
+    LK_DNS_NO_TUNNEL = 17,   /* row 6: no tunnel leads to it */
+    LK_DNS_FORM = 18,        /* row 6: a query that cannot be translated */
+    LK_DNS_PORTS = 19,       /* row 6: no port is left for this asker */
+    LK_DNS_FLOW = 20,        /* row 6: a TCP segment of no connection that is carried */
+    LK_DNS_SIZE = 21,        /* row 6: larger than the tunnel takes */
     LK_REASONS
 };
 
@@ -59,7 +65,8 @@ enum lk_hook {
     LK_HOOK_CONNECT4 = 1,
     LK_HOOK_CONNECT6 = 2,
     LK_HOOK_SETSOCKOPT = 3,
-    LK_HOOK_LSM = 4, /* locked sockets and links */
+    LK_HOOK_LSM = 4,    /* locked sockets and links */
+    LK_HOOK_TUNNEL = 5, /* what an application sends into the tunnel to port 53 */
     LK_HOOKS
 };
 
@@ -101,9 +108,9 @@ struct lk_way {
     struct lk_addr source;
     __u32 ifindex; /* of the tunnel; 0: none leads there, and queries are refused */
     __be16 port;
-    __u16 max_mss;  /* of TCP in the tunnel; 0: unknown */
-    __u8 neighbour; /* the tunnel is an Ethernet: the kernel finds the next hop's address */
-    __u8 pad[3];
+    __u16 mtu;       /* bytes of the tunnel's IP packets, at most 65535 */
+    __u16 neighbour; /* the tunnel is an Ethernet: the kernel finds the next hop's address */
+    __u16 pad;
 };
 LK_ASSERT_SIZE(struct lk_way, 44);
 
@@ -123,8 +130,10 @@ struct lk_policy {
     __u8 gw_table; /* the table in lk_gw that holds gw_set */
     __u8 gw_bits;  /* of it: LK_GW_MIN_BITS to LK_GW_MAX_BITS */
     __u16 pad;
+    struct lk_way way4; /* to an IPv4 resolver */
+    struct lk_way way6;
 };
-LK_ASSERT_SIZE(struct lk_policy, 160);
+LK_ASSERT_SIZE(struct lk_policy, 248);
 
 enum lk_dev_flag {
     LK_DEV_L3 = 1u << 0,          /* packets begin with the IP header */
@@ -150,7 +159,7 @@ struct lk_dev {
     struct lk_addr own[LK_MAX_OWN]; /* IPv4 first */
     struct lk_policy policy;
 };
-LK_ASSERT_SIZE(struct lk_dev, 312);
+LK_ASSERT_SIZE(struct lk_dev, 400);
 
 /* What the socket hooks go by, under one epoch. Index in lk_host: epoch % 2. */
 struct lk_host {
@@ -159,7 +168,7 @@ struct lk_host {
     __u64 netns_cookie;      /* sockets of any other network namespace are left alone */
     struct lk_policy policy; /* of the scope that takes in new uplinks */
 };
-LK_ASSERT_SIZE(struct lk_host, 176);
+LK_ASSERT_SIZE(struct lk_host, 264);
 
 /* lk_word[0], written by one aligned 4-byte store of epoch: the moment a policy takes force. */
 struct lk_word {
@@ -297,9 +306,33 @@ struct lk_nat_flow {
     __u32 tunnel;  /* ifindex of the one by which it went */
     __u8 macs[12]; /* of the query's frame: destination, source; 0 without a MAC header */
     __u8 l3;       /* the device of ifindex has no MAC header */
-    __u8 pad[3];
+    __u8 pad;
+    __u16 mtu; /* of the tunnel */
 };
 LK_ASSERT_SIZE(struct lk_nat_flow, 92);
+
+/* Fragments of answers: only the first says by its port whom it is for. */
+#define LK_NAT_PARTS 1024u
+struct lk_part_key {
+    struct lk_addr src;
+    struct lk_addr dst;
+    __u32 id; /* as struct lk_pkt has it */
+    __u32 tunnel;
+    __u32 proto;
+};
+LK_ASSERT_SIZE(struct lk_part_key, 44);
+struct lk_part {
+    struct lk_nat_flow flow;
+    __u32 until; /* ticks */
+};
+LK_ASSERT_SIZE(struct lk_part, 96);
+
+/* lk_tunnels: the devices on whose ingress answers are taken. */
+#define LK_TUNNELS 64u
+struct lk_tunnel {
+    __u32 ethernet; /* 0: packets begin with the IP header */
+};
+LK_ASSERT_SIZE(struct lk_tunnel, 4);
 
 #define LK_COMM_LEN 16
 

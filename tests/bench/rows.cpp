@@ -100,7 +100,7 @@ static Plan plan_for(unsigned largest, const std::string &object) {
     row(LK_MALFORMED, "routing header", udp(own6, "2001:db8:9::1", 5000, 1194).with_before({{43, 8, {}}}));
     row(LK_SOURCE, "foreign source", udp("192.168.1.99", hot, 5000, 1194));
     row(LK_FRAGMENT, "unknown tail", udp(own4, "192.0.2.1", 5000, 1194, 64).tail(7));
-    row(LK_DNS, "UDP 53", udp(own4, "192.168.1.1", 5000, 53));
+    row(LK_DNS_NO_RESOLVER, "UDP 53", udp(own4, "192.168.1.1", 5000, 53));
     row(LK_NOT_ALLOWED, "TCP to nowhere, IPv4", tcp(own4, "192.0.2.1", 5000, 443));
     row(LK_NOT_ALLOWED, "TCP to nowhere, IPv6", tcp(own6, "2001:db8:77::1", 5000, 443));
     row(LK_NOT_ALLOWED, "UDP flood, over the limit", udp(own4, "192.0.2.1", 5000, 443), refuse);

@@ -47,7 +47,9 @@ void rows_embedded(Table &t) {
         add("inner-not-lan", "12", LK_NOT_ALLOWED, to_eight).in(world({}, {entry, "203.0.113.0/29"}));
         add("outer-not-lan", "12", LK_NOT_ALLOWED, to_seven).in(world({}, {"203.0.113.0/29"}));
         add("lan-and-gateway", "12", LK_NOT_ALLOWED, to_seven).in(world({"203.0.113.7"}, {entry}));
-        add("dns", "6", LK_DNS, udp(own, seven, 1000, 53)).in(world({entry, "203.0.113.7"}, {}));
+        add("dns", "6.4", LK_DNS, udp(own, seven, 1000, 53))
+            .in(world({entry, "203.0.113.7"}, {}))
+            .rewritten();
         add("lan-853", "7.1", LK_DNS, udp(own, seven, 1000, 853)).in(world({}, {entry, "203.0.113.0/29"}));
         add("lan-853-inner-not", "12", LK_NOT_ALLOWED, udp(own, eight, 1000, 853))
             .in(world({}, {entry, "203.0.113.0/29"}));
@@ -68,7 +70,9 @@ void rows_embedded(Table &t) {
         world({"203.0.113.7", "203.0.113.8:1194/udp", "203.0.113.128/26:500/udp", "2001:db8:9::7"}, {},
               {"2001:db8:64::/96", "64:ff9b::/96"});
     add("nat64-given.gateway", "5", LK_GATEWAY, udp(own, "2001:db8:64::203.0.113.7", 1, 2)).in(nat64);
-    add("nat64-given.gateway-53", "6", LK_DNS, udp(own, "2001:db8:64::203.0.113.7", 1, 53)).in(nat64);
+    add("nat64-given.gateway-53", "6.4", LK_DNS, udp(own, "2001:db8:64::203.0.113.7", 1, 53))
+        .in(nat64)
+        .rewritten();
     add("nat64-given.port", "5", LK_GATEWAY, udp(own, "2001:db8:64::203.0.113.8", 1, 1194)).in(nat64);
     add("nat64-given.other-port", "12", LK_NOT_ALLOWED, udp(own, "2001:db8:64::203.0.113.8", 1, 1195))
         .in(nat64);

@@ -49,7 +49,7 @@ void rows_fragment(Table &t) {
         t.add("fragment.first-gateway." + f.tag, "5", LK_GATEWAY, gateway.first(7));
         t.add("fragment.first-wrong-port." + f.tag, "12", LK_NOT_ALLOWED,
               udp(f.own, f.gw_udp, 1000, 1195).first(7));
-        t.add("fragment.first-dns." + f.tag, "6", LK_DNS, udp(f.own, f.lan, 1000, 53).first(7));
+        t.add("fragment.first-dns." + f.tag, "6.3", LK_DNS_FORM, udp(f.own, f.lan, 1000, 53).first(7));
         t.add("fragment.first-multicast." + f.tag, "11", LK_MULTICAST,
               udp(f.own, f.ssdp, 1900, 1900).first(7));
         add("tail-multicast", LK_MULTICAST, udp(f.own, f.ssdp, 1900, 1900).tail(7))

@@ -44,7 +44,9 @@ void strict_rows(Table &t, const Family &f) {
     refused("unmarked-esp", other(f.own, f.gw_esp, 50, 40), local);
     add("marked-prefix", LK_GATEWAY, udp(f.own, f.gw_net, 1000, 500), marked);
     add("marked-named-53", LK_GATEWAY, udp(f.own, f.gw_dns, 1000, 53), marked);
-    t.add("strict.unmarked-named-53." + f.tag, "6", LK_DNS, udp(f.own, f.gw_dns, 1000, 53)).in(strict());
+    t.add("strict.unmarked-named-53." + f.tag, "6.4", LK_DNS, udp(f.own, f.gw_dns, 1000, 53))
+        .in(strict())
+        .rewritten();
     refused("no-mark-in-policy", named, marked).in(strict_without_mark());
     refused("no-mark-in-policy-0", named, local).in(strict_without_mark());
     add("marked-first", LK_GATEWAY, named.first(1), marked);
@@ -65,7 +67,7 @@ void rows_gateway(Table &t) {
             return t.add("gateway." + name + "." + f.tag, "12", LK_NOT_ALLOWED, p);
         };
         const auto dns = [&](const std::string &name, const Packet &p) -> Spec & {
-            return t.add("gateway." + name + "." + f.tag, "6", LK_DNS, p);
+            return t.add("gateway." + name + "." + f.tag, "6.4", LK_DNS, p).rewritten();
         };
         yes("any-udp", udp(f.own, f.gw_any, 1000, 1194));
         yes("any-udp-port-0", udp(f.own, f.gw_any, 1000, 0));

@@ -34,9 +34,13 @@ void rows_source(Table &t) {
         add("source.forwarded", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 443)).by(forwarded);
         add("source.forwarded-lan", "3", LK_SOURCE, udp(f.stranger, f.lan, 1000, 443)).by(forwarded);
         add("source.forwarded-own", "10", LK_LAN, udp(f.own, f.lan, 1000, 443)).by(forwarded);
-        add("source.forwarded-udp-53", "6", LK_DNS, udp(f.stranger, f.internet, 1000, 53)).by(forwarded);
-        add("source.forwarded-tcp-53", "6", LK_DNS, tcp(f.stranger, f.lan, 1000, 53)).by(forwarded);
-        add("source.forwarded-first-53", "6", LK_DNS, udp(f.stranger, f.internet, 1000, 53).first(1))
+        add("source.forwarded-udp-53", "6.4", LK_DNS, udp(f.stranger, f.internet, 1000, 53))
+            .by(forwarded)
+            .rewritten();
+        add("source.forwarded-tcp-53", "6.4", LK_DNS, tcp(f.stranger, f.lan, 1000, 53))
+            .by(forwarded)
+            .rewritten();
+        add("source.forwarded-first-53", "6.3", LK_DNS_FORM, udp(f.stranger, f.internet, 1000, 53).first(1))
             .by(forwarded);
         add("source.forwarded-tail-53", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 53).tail(1))
             .by(forwarded);
@@ -44,11 +48,14 @@ void rows_source(Table &t) {
         add("source.forwarded-udplite-53", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 53).proto(136))
             .by(forwarded);
         add("source.forwarded-853", "3", LK_SOURCE, udp(f.stranger, f.lan, 1000, 853)).by(forwarded);
-        add("source.forwarded-any-53", "6", LK_DNS, udp(f.any, f.internet, 1000, 53)).by(forwarded);
-        add("source.forwarded-53-gateway", "6", LK_DNS, udp(f.stranger, f.gw_dns, 1000, 53)).by(forwarded);
+        add("source.forwarded-any-53", "6.3", LK_DNS_FORM, udp(f.any, f.internet, 1000, 53)).by(forwarded);
+        add("source.forwarded-53-gateway", "6.4", LK_DNS, udp(f.stranger, f.gw_dns, 1000, 53))
+            .by(forwarded)
+            .rewritten();
         add("source.forwarded-own-53-gateway", "5", LK_GATEWAY, udp(f.own, f.gw_dns, 1000, 53)).by(forwarded);
-        add("source.forwarded-53-any-gateway", "6", LK_DNS, udp(f.stranger, f.gw_any, 1000, 53))
-            .by(forwarded);
+        add("source.forwarded-53-any-gateway", "6.4", LK_DNS, udp(f.stranger, f.gw_any, 1000, 53))
+            .by(forwarded)
+            .rewritten();
 
         add("daemon.internet", "4", LK_VPN_DAEMON, udp(f.own, f.internet, 1000, 443)).by(daemon_sender);
         add("daemon.not", "12", LK_NOT_ALLOWED, udp(f.own, f.internet, 1000, 443));
@@ -75,9 +82,10 @@ void rows_source(Table &t) {
             .by(daemon_sender)
             .in(strict());
         add("daemon.strict-lan", "10", LK_LAN, udp(f.own, f.lan, 1000, 443)).by(daemon_sender).in(strict());
-        add("daemon.strict-gateway-53", "6", LK_DNS, udp(f.own, f.gw_any, 1000, 53))
+        add("daemon.strict-gateway-53", "6.4", LK_DNS, udp(f.own, f.gw_any, 1000, 53))
             .by(daemon_sender)
-            .in(strict());
+            .in(strict())
+            .rewritten();
         add("daemon.strict-named-53", "4", LK_VPN_DAEMON, udp(f.own, f.gw_dns, 1000, 53))
             .by(daemon_sender)
             .in(strict());

@@ -18,7 +18,12 @@ Case make(const Spec &spec, const Variant &variant) {
     Case c;
     c.name = spec.name + variant.suffix;
     c.row = spec.row;
-    c.expected = {verdict_of(spec.reason), spec.reason};
+    c.expected = {spec.verdict.value_or(verdict_of(spec.reason)), spec.reason};
+    // Row 6: what is sent on must hold nothing that its translation would not read.
+    if (spec.verdict == LK_REWRITE && !variant.tags.empty()) {
+        c.expected = {LK_REFUSE, LK_DNS_FORM};
+        c.row = "6.3";
+    }
     c.world = spec.world;
     c.world.l3 = variant.l3;
     const auto step = [&](Packet p, const Sender &sender) {
@@ -92,7 +97,10 @@ lk_verdict verdict_of(lk_reason reason) {
     case LK_MULTICAST:
     case LK_OUT_OF_SCOPE: return LK_PASS;
     case LK_FRAGMENT:
-    case LK_DNS:
+    case LK_DNS: // row 7; row 6 rewrites
+    case LK_DNS_NO_RESOLVER:
+    case LK_DNS_NO_TUNNEL:
+    case LK_DNS_FORM:
     case LK_NOT_ALLOWED: return LK_REFUSE;
     default: return LK_DROP;
     }
@@ -106,8 +114,10 @@ std::string verdict_name(lk_verdict verdict) {
 
 std::string reason_name(lk_reason reason) {
     static const char *const names[] = {
-        "no-policy", "ethertype", "malformed",  "source",  "fragment", "dns", "not-allowed", "bypass",
-        "arp",       "link",      "vpn-daemon", "gateway", "served",   "lan", "multicast",   "out-of-scope"};
+        "no-policy",   "ethertype", "malformed", "source",       "fragment",        "dns",
+        "not-allowed", "bypass",    "arp",       "link",         "vpn-daemon",      "gateway",
+        "served",      "lan",       "multicast", "out-of-scope", "dns-no-resolver", "dns-no-tunnel",
+        "dns-form",    "dns-ports", "dns-flow",  "dns-size"};
     static_assert(std::size(names) == LK_REASONS);
     return reason < LK_REASONS ? names[reason] : fmt::format("reason {}", static_cast<int>(reason));
 }

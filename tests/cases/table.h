@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Spec {
     Packet packet;
     World world;
     Sender sender;
+    std::optional<lk_verdict> verdict; // another than the reason's usual one
     std::vector<Packet> earlier;
     Sender earlier_sender;
     std::uint64_t gap_ns = 0;
@@ -31,6 +33,7 @@ struct Spec {
         return *this;
     }
     Spec &gap(std::uint64_t seconds) { return gap_ns = seconds * 1'000'000'000ull, *this; }
+    Spec &rewritten() { return verdict = LK_REWRITE, *this; }
     Spec &only(On o) { return on = o, *this; }
 };
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Every header compiles on its own: C++ ones by g++, those of bpf/ by clang for the bpf target, abi.h by both.
 # gateway.h, classify.h and what builds on them want the map lookups defined by whoever includes them: in the kernel, lookup.h and fragment.h.
-# translate.h and carry.h likewise want helpers and the table, which carry_maps.h gives them.
+# translate.h, carry.h and back.h likewise want helpers and tables, which carry_maps.h and back_maps.h give them.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -17,6 +17,7 @@ compile_alone() {
     local header=$1 first=()
     case "$header" in bpf/gateway.h | bpf/classify.h | bpf/verdict.h) first=(-include bpf/lookup.h -include bpf/fragment.h) ;; esac
     case "$header" in bpf/translate.h | bpf/carry.h) first=(-include bpf/carry_maps.h) ;; esac
+    case "$header" in bpf/back.h) first=(-include bpf/back_maps.h) ;; esac
     case "$header" in
     bpf/*)
         # shellcheck disable=SC2086 # a list of options

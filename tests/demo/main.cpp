@@ -2,6 +2,7 @@
 // The demo: the same traffic without and with `leakbpf attach`, side by side, as the provider's wire shows
 // it. All of it in a sandbox that is gone with this process, however it ends. Exit status 0: every row came
 // out as it should.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -32,13 +33,23 @@ std::string in_words(const Sight &sight, bool meant_to_leave) {
     return "";
 }
 
-std::vector<Sight> send_all(World &world, const std::vector<Row> &all) {
+// The follower sees the tunnel come a moment after us; until then queries are refused.
+void await_tunnel(World &world, const std::vector<Row> &all) {
+    lk::harness::eventually([&] {
+        return std::ranges::all_of(all, [&world](const Row &row) {
+            return !row.tunnel_up || row.with != Fate::tunnel || send(world, row).fate == Fate::tunnel;
+        });
+    });
+}
+
+std::vector<Sight> send_all(World &world, const std::vector<Row> &all, bool attached) {
     std::vector<Sight> sights;
     for (bool up : {true, false}) {
         if (up)
             world.tunnel_up();
         else
             world.tunnel_down();
+        if (up && attached) await_tunnel(world, all);
         for (const Row &row : all)
             if (row.tunnel_up == up) sights.push_back(send(world, row));
     }
@@ -71,7 +82,7 @@ Score print_table(const std::vector<Row> &all, const std::vector<Sight> &without
 int demo() {
     World world;
     std::vector<Row> all = rows();
-    std::vector<Sight> without = send_all(world, all);
+    std::vector<Sight> without = send_all(world, all, false);
     world.tunnel_up();
     Output attached = lk::harness::leakbpf(world.host().fd(), attach_words);
     if (attached.status != 0) {
@@ -80,7 +91,7 @@ int demo() {
         return 1;
     }
     world.tunnel_down();
-    std::vector<Sight> with = send_all(world, all);
+    std::vector<Sight> with = send_all(world, all, true);
 
     fmt::print("\nA protected host with a VPN, a container behind it, a neighbour on its LAN, and a provider "
                "that records the\n"

@@ -167,7 +167,7 @@ std::vector<Row> rows() {
         {"DNS to the router, by the C library", up, host, flow("10.9.0.1", 53), dns("10.9.0.1", true), clear,
          tunnel},
         {"DNS to the router, unconnected socket", up, host, flow("10.9.0.1", 53), dns("10.9.0.1", false),
-         clear, stayed},
+         clear, tunnel},
         {"another program to the gateway's address", up, host, flow("198.51.100.7", 443),
          page("198.51.100.7", 443), clear, stayed},
         {"raw frame that claims to be ARP", up, host, flow("203.0.113.66", 9000),

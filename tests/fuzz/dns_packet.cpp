@@ -3,28 +3,11 @@
 
 #include <algorithm>
 
+#include "fuzz/wire.h"
+
 namespace lk::fuzz {
 
 namespace {
-
-void put16(Bytes &out, unsigned value) {
-    out.push_back(static_cast<std::uint8_t>(value >> 8));
-    out.push_back(static_cast<std::uint8_t>(value));
-}
-
-unsigned get16(std::span<const std::uint8_t> in, std::size_t at) {
-    return static_cast<unsigned>(in[at] << 8 | in[at + 1]);
-}
-
-// RFC 1071, the slow way: big-endian words, folded at once.
-unsigned sum(std::span<const std::uint8_t> bytes, unsigned start = 0) {
-    unsigned total = start;
-    for (std::size_t i = 0; i < bytes.size(); i += 2) {
-        total += static_cast<unsigned>(bytes[i] << 8) + (i + 1 < bytes.size() ? bytes[i + 1] : 0u);
-        total = (total & 0xffff) + (total >> 16);
-    }
-    return total;
-}
 
 unsigned pseudo_sum(const DnsPacket &p, std::size_t length) {
     const std::size_t size = p.v6 ? 16 : 4;

@@ -15,6 +15,7 @@
 #include <random>
 
 #include "fuzz/dns_packet.h"
+#include "fuzz/dns_parts.h"
 #include "fuzz/native_carry.h"
 #include "fuzz/random.h"
 #include "prog_run/kernel_carry.h"
@@ -81,11 +82,14 @@ class Run {
         check_port(query, *sent);
         back(query, *sent, test);
         if (random_.chance(20)) forged(query, *sent, test);
+        if (random_.chance(20)) error_back(query, *sent, test);
     }
 
     std::uint64_t failures() const { return failures_; }
     std::uint64_t asked_kernel() const { return asked_kernel_; }
     std::uint64_t answers() const { return answers_; }
+    std::uint64_t parted() const { return parted_; }
+    std::uint64_t errors() const { return errors_; }
     const std::map<int, std::uint64_t> &outcomes() const { return outcomes_; }
 
   private:
@@ -155,7 +159,7 @@ class Run {
         test.way.source = abi(source, to6);
         test.way.ifindex = 7;
         test.way.port = be(random_.chance(90) ? 53 : 5353);
-        test.way.max_mss = random_.chance(70) ? static_cast<__u16>(1200 + random_.below(200)) : 0;
+        test.way.mtu = random_.chance(70) ? static_cast<__u16>(1280 + random_.below(200)) : 0;
         test.ifindex = 3;
         test.l3 = l3_;
         test.now = now_;
@@ -191,7 +195,13 @@ class Run {
             be(sent.to.port) != test.way.port)
             tell("the query does not go from the tunnel's address to the resolver");
         if (sent.from.port < nat_first || sent.from.port > nat_last) tell("the port is none of the table's");
-        check_rest(query, sent, test.way.max_mss);
+        check_rest(query, sent, most_mss(test));
+    }
+
+    static unsigned most_mss(const lk_carry_test &test) {
+        const __u32 *w = test.way.resolver.w;
+        const bool v4 = w[0] == 0 && w[1] == 0 && w[2] == __builtin_bswap32(0xffff);
+        return test.way.mtu == 0 ? 0u : test.way.mtu - (v4 ? 40u : 60u);
     }
 
     // All that a translation must leave alone; the MSS may only sink, to what was said.
@@ -242,7 +252,9 @@ class Run {
         Bytes frame = build(answer, l3_);
         lk_carry_test from_tunnel = test;
         from_tunnel.ifindex = test.way.ifindex;
-        const auto code = carry(false, from_tunnel, frame, false);
+        // TCP's first fragment holds its whole header; a SYN has nothing to be cut.
+        const bool parted = !answer.tcp && answer.payload.size() >= 16 && random_.chance(30);
+        const auto code = parted ? carry_parts(from_tunnel, frame) : carry(false, from_tunnel, frame, false);
         if (!code) return;
         if (impossible) {
             if (*code != LK_NATIVE_SPOILT) tell("an answer without a checksum became IPv6");
@@ -254,7 +266,78 @@ class Run {
         if (!got) return tell("what was received is malformed, or its checksum is wrong");
         if (got->v6 != query.v6 || got->from != query.to || got->to != query.from)
             tell("the answer does not go from the server asked to the asker");
-        check_rest(answer, *got, test.way.max_mss);
+        check_rest(answer, *got, most_mss(test));
+    }
+
+    // The same in two fragments, put together again.
+    std::optional<int> carry_parts(const lk_carry_test &test, Bytes &frame) {
+        const std::size_t upper = frame.size() - (l3_ ? 0 : 14) - (v6_of(frame) ? 40 : 20);
+        const std::size_t cut = (8 + random_.below(static_cast<unsigned>(upper) - 16)) / 8 * 8;
+        auto parts = split(frame, l3_, cut, static_cast<std::uint16_t>(++part_id_));
+        // Nobody can say whom a fragment is for whose first one was never seen.
+        Bytes early = parts[1];
+        const auto none = carry(false, test, early, false);
+        if (!none) return std::nullopt;
+        if (*none != LK_NATIVE_NONE) tell(fmt::format("a fragment without its first one came to {}", *none));
+        for (Bytes &part : parts) {
+            const auto code = carry(false, test, part, false);
+            if (!code || *code != LK_NATIVE_DONE) return code;
+        }
+        ++parted_;
+        const auto whole = join(parts[0], parts[1], l3_);
+        if (!whole) {
+            tell("the fragments do not fit together");
+            return std::nullopt;
+        }
+        frame = *whole;
+        return LK_NATIVE_DONE;
+    }
+
+    bool v6_of(const Bytes &frame) const { return frame[l3_ ? 0 : 14] >> 4 == 6; }
+
+    // What a router or the resolver says of a query reaches the asker as about the packet that he sent.
+    void error_back(const DnsPacket &query, const DnsPacket &sent, const lk_carry_test &test) {
+        IcmpError error;
+        error.v6 = sent.v6;
+        error.from = random_.chance(50) ? sent.to : any_peer(sent.v6, 9, sent.v6 ? 0xfd : 10);
+        error.to = sent.from;
+        error.from.port = error.to.port = 0;
+        const bool big = random_.chance(30);
+        error.type = sent.v6 ? (big ? 2 : 1) : 3;
+        error.code = big ? (sent.v6 ? 0 : 4) : sent.v6 ? 4 : 3;
+        error.rest = big ? 1280 + random_.below(200) : 0;
+        const bool forged = random_.chance(20);
+        DnsPacket quoted = sent;
+        if (forged) (random_.chance(50) ? quoted.to.address[3] : quoted.from.address[3]) ^= 1;
+        Bytes frame = build_error(error, build(quoted, l3_), l3_);
+        lk_carry_test from_tunnel = test;
+        from_tunnel.ifindex = test.way.ifindex;
+        const auto code = carry(false, from_tunnel, frame, false);
+        if (!code) return;
+        if (forged) {
+            if (*code != LK_NATIVE_NONE) tell(fmt::format("an error about nobody's query came to {}", *code));
+            return;
+        }
+        if (*code != LK_NATIVE_DONE) return tell(fmt::format("an error about a query came to {}", *code));
+        const auto got = read_error(frame, l3_);
+        if (!got) return tell("the error that was received is malformed, or a checksum is wrong");
+        ++errors_;
+        IcmpError want = error;
+        want.v6 = query.v6;
+        want.from = query.to;
+        want.to = query.from;
+        want.from.port = want.to.port = 0;
+        if (query.v6 != sent.v6) {
+            want.type = big ? 2 : 1;
+            want.code = big ? 0 : 4;
+            if (big) want.rest += 20;
+        }
+        want.quoted_from = query.from;
+        want.quoted_to = query.to;
+        want.quoted_tcp = query.tcp;
+        want.quoted_hops = sent.hops;
+        want.quoted_upper = got->quoted_upper; // of what was sent: its checksum is not the query's
+        if (*got != want) tell("the error is not about what the asker sent");
     }
 
     // Not from the resolver, not by the tunnel, not to a port that asked, or too late: not translated.
@@ -290,7 +373,8 @@ class Run {
     std::optional<KernelCarry> kernel_;
     std::map<std::pair<bool, std::uint16_t>, Flow> ports_;
     std::map<int, std::uint64_t> outcomes_;
-    std::uint64_t number_ = 0, failures_ = 0, asked_kernel_ = 0, answers_ = 0;
+    std::uint64_t number_ = 0, failures_ = 0, asked_kernel_ = 0, answers_ = 0, parted_ = 0, errors_ = 0;
+    std::uint32_t part_id_ = 0;
     std::uint32_t now_ = 1;
     bool l3_ = false, flood_ = false;
 };
@@ -318,7 +402,7 @@ int main_of(int argc, char **argv) {
     std::fflush(stdout);
     const auto started = std::chrono::steady_clock::now();
     // A part without the kernel, which takes no unfinished checksums.
-    std::uint64_t failures = 0, answers = 0, asked = 0;
+    std::uint64_t failures = 0, answers = 0, asked = 0, parted = 0, errors = 0;
     std::map<int, std::uint64_t> outcomes;
     for (const bool part_with_kernel : {false, true}) {
         if (part_with_kernel && !kernel) continue;
@@ -327,16 +411,19 @@ int main_of(int argc, char **argv) {
             run.round();
         failures += run.failures();
         answers += run.answers();
+        parted += run.parted();
+        errors += run.errors();
         asked += run.asked_kernel();
         for (const auto &[code, n] : run.outcomes())
             outcomes[code] += n;
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
-    fmt::print("{} queries carried, {} strays, {} without a port; {} answers carried; {} of all also in the "
-               "kernel; {} failures; {:.1f} s\n",
-               outcomes[LK_NATIVE_DONE], outcomes[LK_NATIVE_STRAY], outcomes[LK_NATIVE_FULL], answers, asked,
-               failures, took.count());
-    const bool all_met = outcomes[LK_NATIVE_DONE] && outcomes[LK_NATIVE_STRAY] &&
+    fmt::print(
+        "{} queries carried, {} strays, {} without a port; {} answers carried, {} of them in fragments, "
+        "and {} errors; {} of all also in the kernel; {} failures; {:.1f} s\n",
+        outcomes[LK_NATIVE_DONE], outcomes[LK_NATIVE_STRAY], outcomes[LK_NATIVE_FULL], answers, parted,
+        errors, asked, failures, took.count());
+    const bool all_met = parted && errors && outcomes[LK_NATIVE_DONE] && outcomes[LK_NATIVE_STRAY] &&
                          (outcomes[LK_NATIVE_FULL] || packets < 20'000);
     return failures == 0 && all_met ? 0 : 1;
 }

@@ -29,8 +29,9 @@ Answer Model::judge(const Sender &sender, std::span<const std::uint8_t> frame, s
     const auto l = read_link(world_.l3, frame);
     if (!l) return {LK_DROP, LK_ETHERTYPE};
     if (l->type != 0x0800 && l->type != 0x86dd) return link(*l, frame);
-    const auto p = l->type == 0x0800 ? read_ipv4(l->rest) : read_ipv6(l->rest);
+    auto p = l->type == 0x0800 ? read_ipv4(l->rest) : read_ipv6(l->rest);
     if (!p) return {LK_DROP, LK_MALFORMED}; // row 2
+    p->dressed = p->dressed || l->tagged;
     const Answer answer = decide(sender, *p, now_ns);
     if (p->shape == Shape::first && answer.verdict == LK_PASS)
         passed_[{p->source, p->destination, p->fragment_protocol, p->fragment_id}] = {answer.reason, now_ns};
@@ -63,7 +64,7 @@ Answer Model::link(const Link &l, std::span<const std::uint8_t> frame) const {
 Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns) const {
     const Policy &policy = world_.policy;
     if (!row_3(p)) {
-        if (sender.forwarded && p.tcp_or_udp() && p.port == 53) return {LK_REFUSE, LK_DNS};
+        if (sender.forwarded && p.tcp_or_udp() && p.port == 53) return row_6(p);
         return {LK_DROP, LK_SOURCE};
     }
     if (sender.vpn_daemon && (!policy.strict || (p.shape != Shape::tail && covered(p, false))))
@@ -82,7 +83,7 @@ Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns
         return {LK_PASS, LK_GATEWAY};
     }
     if (p.tcp_or_udp()) {
-        if (p.port == 53) return {LK_REFUSE, LK_DNS};                    // row 6
+        if (p.port == 53) return row_6(p);
         if (p.port == 853 && lan_of_both(p)) return {LK_REFUSE, LK_DNS}; // row 7
         const bool names = p.port == 5355 || p.port == 137 || p.port == 138;
         if (names && !policy.lan_names) return {LK_REFUSE, LK_DNS};
@@ -91,6 +92,28 @@ Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns
     if (!policy.no_lan && lan_of_both(p)) return {LK_PASS, LK_LAN};
     if (row_11(p)) return {LK_PASS, LK_MULTICAST};
     return {LK_REFUSE, LK_NOT_ALLOWED}; // row 12
+}
+
+// The world's one tunnel is up; its addresses are not tentative.
+Answer Model::row_6(const Packet &p) const {
+    static const Net link_local = net("fe80::", 64);
+    bool resolver = false, tunnel = false;
+    for (const Resolver &r : world_.policy.resolvers) {
+        if (p.destination.v4 && !r.address.is_v4()) continue;
+        resolver = true;
+        for (const WorldAddress &own : world_.tunnels)
+            if (own.address.is_v4() == r.address.is_v4() && own.address != r.address &&
+                !link_local.contains(ip(own.address)))
+                tunnel = true;
+    }
+    if (!resolver) return {LK_REFUSE, LK_DNS_NO_RESOLVER};
+    if (!tunnel) return {LK_REFUSE, LK_DNS_NO_TUNNEL};
+    if (p.shape != Shape::whole || p.dressed || p.source_port == 0) return {LK_REFUSE, LK_DNS_FORM};
+    static const Net groups4 = net("224.0.0.0", 4), groups6 = net("ff00::", 8);
+    for (const Ip &a : {p.source, p.destination})
+        if (any(a) || groups4.contains(a) || groups6.contains(a) || is(a, "255.255.255.255"))
+            return {LK_REFUSE, LK_DNS_FORM};
+    return {LK_REWRITE, LK_DNS};
 }
 
 bool Model::row_3(const Packet &p) const {

@@ -198,6 +198,7 @@ std::optional<Packet> read_ipv6(Bytes rest) {
         if (next == 0 || next == 60) size = (static_cast<std::size_t>(left[1]) + 1) * 8;
         if (next == 51) size = (static_cast<std::size_t>(left[1]) + 2) * 4;
         header_bytes += size;
+        p.dressed = true;
         if (size > left.size() || header_bytes > 512) return std::nullopt;
         if (next == 44) {
             fragment_seen = true;

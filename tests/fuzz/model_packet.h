@@ -42,6 +42,7 @@ struct Packet {
     std::uint16_t source_port = 0, port = 0; // host byte order; of TCP and UDP, not in tails
     std::uint8_t type = 0;                   // of ICMPv6, not in tails
     Ip target;                               // of neighbour solicitations and advertisements
+    bool dressed = false;                    // behind a VLAN tag or an extension header
     bool tcp_or_udp() const { return shape != Shape::tail && (protocol == 6 || protocol == 17); }
 };
 

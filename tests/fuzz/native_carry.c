@@ -97,6 +97,27 @@ static long bpf_skb_change_proto(struct __sk_buff *skb, __be16 proto, __u64 flag
     return 0;
 }
 
+static long bpf_skb_change_tail(struct __sk_buff *skb, __u32 length, __u64 flags) {
+    struct lk_native_packet *packet = packet_of(skb);
+    if (flags || length > LK_NATIVE_PACKET_BYTES) return -22;
+    if (length > packet->length) memset(packet->data + packet->length, 0, length - packet->length);
+    packet->length = length;
+    return 0;
+}
+
+/* Room behind an IPv6 header alone. */
+static long bpf_skb_adjust_room(struct __sk_buff *skb, __s32 difference, __u32 mode, __u64 flags) {
+    struct lk_native_packet *packet = packet_of(skb);
+    const __u32 at = (packet->l3 ? 0 : 14) + 40, more = (__u32)difference;
+    if (mode != BPF_ADJ_ROOM_NET || flags || difference < 0 || at > packet->length ||
+        packet->length + more > LK_NATIVE_PACKET_BYTES)
+        return -22;
+    memmove(packet->data + at + more, packet->data + at, packet->length - at);
+    memset(packet->data + at, 0, more);
+    packet->length += more;
+    return 0;
+}
+
 #include "nat.h"
 
 static struct lk_nat_bucket table[2 * LK_NAT_BUCKETS];
@@ -111,10 +132,37 @@ static void lk_nat_unlock(struct lk_nat_bucket *bucket) {
     bucket->lock.val--;
 }
 
-#include "carry.h"
+/* The last first fragments; the kernel's table is larger. */
+#define PARTS 64
+static struct {
+    struct lk_part_key key;
+    struct lk_part part;
+} parts[PARTS];
+static unsigned next_part;
+
+static const struct lk_part *lk_lookup_part(const struct lk_part_key *key) {
+    for (unsigned i = 1; i <= PARTS; i++) {
+        const unsigned at = (next_part - i) % PARTS; /* the newest first */
+        if (memcmp(&parts[at].key, key, sizeof(*key)) == 0) return &parts[at].part;
+    }
+    return NULL;
+}
+
+struct lk_carry;
+static void lk_note_part(struct lk_carry *c);
+
+#include "back.h"
+
+static void lk_note_part(struct lk_carry *c) {
+    const unsigned at = next_part++ % PARTS;
+    parts[at].key = c->part;
+    parts[at].part.flow = c->flow;
+    parts[at].part.until = c->now + LK_PART_LIFE;
+}
 
 void lk_native_carry_reset(void) {
     memset(table, 0, sizeof(table));
+    memset(parts, 0, sizeof(parts));
 }
 
 static struct lk_carry room;
@@ -133,11 +181,15 @@ static void read_case(const struct lk_carry_test *test, struct lk_native_packet 
 int lk_native_query(const struct lk_carry_test *test, struct lk_native_packet *packet) {
     read_case(test, packet);
     if (room.pkt.shape != LK_SHAPE_IP || room.pkt.dport != LK_HTONS(53)) return LK_NATIVE_NONE;
-    return (int)lk_carry_query((struct __sk_buff *)packet, &room);
+    struct __sk_buff *skb = (struct __sk_buff *)packet;
+    const int admitted = (int)lk_carry_admit(skb, &room);
+    return admitted == LK_NATIVE_DONE ? (int)lk_carry_send(skb, &room) : admitted;
 }
 
 int lk_native_answer(const struct lk_carry_test *test, struct lk_native_packet *packet) {
     read_case(test, packet);
-    if (!lk_carry_find(&room)) return LK_NATIVE_NONE;
-    return (int)lk_carry_answer((struct __sk_buff *)packet, &room);
+    struct __sk_buff *skb = (struct __sk_buff *)packet;
+    if (lk_back_find(&room)) return (int)lk_back_answer(skb, &room);
+    if (lk_back_find_error(skb, &room)) return (int)lk_back_error(skb, &room);
+    return LK_NATIVE_NONE;
 }

@@ -50,7 +50,8 @@ inline std::vector<HookPolicy> hook_policies() {
             {"v4port", {"--dns", "10.43.0.1:5353"}},
             {"v6", {"--dns", "2001:db8:43::1"}},
             {"v6port", {"--dns", "[2001:db8:43::1]:5353"}},
-            {"both", {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}}};
+            {"both", {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}},
+            {"tunnel", {"--tunnel", "vpn0", "--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}}};
 }
 
 namespace hooks {
@@ -84,6 +85,8 @@ inline const std::vector<Row> &rows() {
          true},
         {"resolver_of_another_port", "goes to the resolver", "v6port", "", "", "2001:db8:43::1",
          "2001:db8:43::1:5353", true},
+        {"public", "a tunnel leads to a resolver", "tunnel", "198.51.100.53", "10.43.0.1:53",
+         "2001:db8:7::53", "2001:db8:43::1:53"},
         {"none", "no resolver given", "none", "198.51.100.53", "refused", "2001:db8:7::53", "refused"},
         {"none_of_this_family", "no resolver given", "v6", "198.51.100.53", "refused", "", ""},
         {"first", "loopback", "both", "127.0.0.1", "127.0.0.1:53", "::1", "::1:53"},

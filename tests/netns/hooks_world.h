@@ -3,7 +3,8 @@
 // which address and port they were asked. What leaves the uplink is judged by the real program.
 //
 //   isp up0 --- host up0 (uplink, default routes)      10.9.0.1, 198.51.100.x, 2001:db8:7::x
-//   vpn vpn0 --- host vpn0 (--tunnel)                  10.43.0.1, 2001:db8:43::1: the resolver
+//   vpn vpn0 --- host vpn0 (an uplink left alone;      10.43.0.1, 2001:db8:43::1: the resolver
+//                     one policy: --tunnel)
 //   ct in0 --- host in0 (an inside device)             10.10.0.2, 2001:db8:a::2
 #pragma once
 
@@ -116,6 +117,7 @@ inline HookWorld::HookWorld(const std::string &name)
       host_("lk-" + name + "-host") {
     plug(isp_, "up0", "10.9.0.", "2001:db8:9::", 2);
     plug(vpn_, "vpn0", "10.43.0.", "2001:db8:43::", 2);
+    host_.ip("route add default dev vpn0 metric 4000"); // or it would be an inside device
     plug(ct_, "in0", "10.10.0.", "2001:db8:a::", 1);
     host_.ip("route add default via 10.9.0.1 dev up0\nroute add default via 2001:db8:9::1 dev up0");
     const std::vector<const char *> outside = {"198.51.100.53", "198.51.100.7",   "198.51.100.8",
@@ -183,9 +185,8 @@ inline void HookWorld::serve(const Netns &netns, const std::vector<const char *>
 
 inline void HookWorld::attach(const std::string &name) {
     if (policy_ == name) return;
-    std::vector<std::string> args = {"attach",   "up0",        "--no-follow",           "--tunnel",
-                                     "vpn0",     "--vpn-user", std::to_string(vpn_uid), "--vpn-cgroup",
-                                     vpn_cgroup_};
+    std::vector<std::string> args = {
+        "attach", "up0", "--no-follow", "--vpn-user", std::to_string(vpn_uid), "--vpn-cgroup", vpn_cgroup_};
     for (const char *gateway :
          {"198.51.100.7", "198.51.100.8:53", "198.51.100.9:53/udp", "2001:db8:7::7", "[2001:db8:7::8]:53"})
         args.insert(args.end(), {"--gw", gateway});

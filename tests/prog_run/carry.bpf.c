@@ -7,7 +7,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "carry_maps.h"
+#include "back_maps.h"
 #include "carry_test.h"
 
 struct {
@@ -50,8 +50,7 @@ int lk_query(struct __sk_buff *skb) {
 /* enum lk_carried, or -1: nobody asked */
 SEC("tc")
 int lk_answer(struct __sk_buff *skb) {
-    if (!lk_case_of(skb) || !lk_room_find(skb)) return -1;
-    return lk_room_answer(skb);
+    return lk_case_of(skb) ? lk_room_back(skb) : -1;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

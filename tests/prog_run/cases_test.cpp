@@ -60,7 +60,7 @@ TEST_F(KernelCases, DecidesEveryCase) {
 // BPF_PROG_TEST_RUN's socket has no mark and nothing is forwarded in it: cases of other senders are left to
 // the network namespaces' tests.
 TEST_F(KernelCases, EgressActsOnEveryLocalCase) {
-    int asked = 0, redirected = 0;
+    int asked = 0, redirected = 0, rewritten = 0;
     for (const Case &c : all_cases()) {
         const auto local_sender = [](const Sender &s) { return !s.vpn_daemon && !s.forwarded; };
         bool carried = local_sender(c.packet.sender);
@@ -79,7 +79,11 @@ TEST_F(KernelCases, EgressActsOnEveryLocalCase) {
             << (acted->reason ? reason_name(static_cast<lk_reason>(*acted->reason)) : "none") << "\n"
             << told(c);
         const bool answered = c.expected.verdict == LK_REFUSE && c.world.policy.action == Action::refuse;
-        if (c.expected.verdict == LK_PASS)
+        // A frame that stands for an L3 device's is an Ethernet frame to the helpers that change its family.
+        const bool sent = acted->code == TC_ACT_REDIRECT || c.world.l3;
+        if (c.expected.verdict == LK_REWRITE && sent)
+            ++rewritten;
+        else if (c.expected.verdict == LK_PASS)
             EXPECT_EQ(acted->code, TC_ACT_UNSPEC) << c.name << "\n" << told(c);
         else if (answered && acted->code == TC_ACT_REDIRECT)
             ++redirected; // silence is right where the sender cannot be told, or the limit is reached
@@ -87,6 +91,7 @@ TEST_F(KernelCases, EgressActsOnEveryLocalCase) {
             EXPECT_EQ(acted->code, TC_ACT_SHOT) << c.name << "\n" << told(c);
     }
     EXPECT_GT(asked, static_cast<int>(all_cases().size()) * 7 / 10);
+    EXPECT_GT(rewritten, 0) << "no query went to the resolver";
     EXPECT_GT(redirected, 0) << "no refused packet was answered";
 }
 

@@ -171,6 +171,13 @@ Result<pid_t> ensure_follower(const Site &site) {
     }
 }
 
+// The tunnel's hooks first: from the commit on queries go there.
+Result<std::uint32_t> commit_with_tunnels(State &state, const Plan &plan, const Monitor &monitor,
+                                          Built &built) {
+    attach_tunnels(state, monitor.topology(), built);
+    return state.commit(built.image, plan.document);
+}
+
 struct Done {
     AttachAnswer answer;
     Topology topology;
@@ -197,17 +204,17 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
 
     Error error;
     bool nothing_guarded = false;
+    Built built = plan->built;
     {
         Result<State> state = State::open_or_create(site.place);
         if (!state) {
             error = state.error();
             nothing_guarded = fresh;
-        } else if (Result<std::uint32_t> epoch = state->commit(plan->built.image, plan->document); !epoch) {
+        } else if (Result<std::uint32_t> epoch = commit_with_tunnels(*state, *plan, monitor, built); !epoch) {
             error = epoch.error();
             error.message += fresh ? "" : "; what was in force before still is";
             nothing_guarded = fresh;
         } else {
-            Built built = plan->built;
             Result<void> hooked = put_hooks(*state, *plan, monitor, built);
             if (hooked) hooked = State::remove_others(site.place);
             AttachAnswer answer;

@@ -119,6 +119,8 @@ class Follower {
         return hooks &&
                std::ranges::all_of(built_->uplinks,
                                    [&hooks](int ifindex) { return alive_on(*hooks, ifindex); }) &&
+               std::ranges::all_of(built_->tunnels,
+                                   [this](int ifindex) { return state_->tunnel_alive(ifindex); }) &&
                socket_hooks_alive() && guards_alive();
     }
 

@@ -10,6 +10,7 @@
 
 #include "control/scopes.h"
 #include "image/build_scopes.h"
+#include "image/build_ways.h"
 
 namespace lk {
 
@@ -71,6 +72,30 @@ HookAnswer attach_hooks(State &state, const Document &document, const Topology &
     return answer;
 }
 
+void attach_tunnels(State &state, const Topology &topology, Built &built) {
+    for (const int ifindex : built.tunnels) {
+        const Device *device = topology.find(ifindex);
+        if (!device) continue;
+        const Result<void> done = state.attach_tunnel(ifindex, device->ethernet());
+        if (done) continue;
+        drop_ways(built.image,
+                  ifindex); // queries are refused at once rather than sent where no answer counts
+        char name[IF_NAMESIZE];
+        if (if_indextoname(static_cast<unsigned>(ifindex), name)) // else: gone meanwhile
+            built.notices.push_back(
+                fmt::format("names are not resolved through {}: {}", name, done.error().message));
+    }
+    // A tunnel that leads to no resolver any more keeps its hooks for the answers that are still on their
+    // way.
+    for (const int ifindex : state.tunnels()) {
+        const bool guarded = std::ranges::find(built.uplinks, ifindex) != built.uplinks.end();
+        if (topology.find(ifindex) && !guarded) continue;
+        if (const Result<void> done = state.detach_tunnel(ifindex); !done)
+            built.notices.push_back(fmt::format("the hooks of the tunnel {} were not taken off: {}", ifindex,
+                                                done.error().message));
+    }
+}
+
 Result<void> remove_stray_hooks(State &state, const Built &built, const Topology &topology) {
     const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
     if (!hooks) return hooks.error();
@@ -89,6 +114,7 @@ Result<Built> reconcile(State &state, const Document &wanted, const Topology &to
     if (!before) return before.error();
     const Document document = hold_guarded(wanted, topology, *before);
     Built built = build_image(document, topology);
+    attach_tunnels(state, topology, built);
     const HookAnswer hooks = attach_hooks(state, document, topology, built.uplinks);
     built.notices.insert(built.notices.end(), hooks.notices.begin(), hooks.notices.end());
     if (const Result<std::uint32_t> epoch = state.commit(built.image, document); !epoch) return epoch.error();

@@ -27,6 +27,11 @@ struct HookAnswer {
 HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
                         const std::vector<int> &uplinks);
 
+// Puts our hooks on the tunnels that queries go by, before the commit that sends them there, and takes them
+// off those that are gone or guarded now. What fails is for people to know: queries then go unanswered, and
+// none leaves in the clear.
+void attach_tunnels(State &state, const Topology &topology, Built &built);
+
 // Takes hooks off devices that are no longer to be guarded, and cleans up after devices that are gone. Only
 // after the commit, so that nothing opens before the policy says so.
 Result<void> remove_stray_hooks(State &state, const Built &built, const Topology &topology);

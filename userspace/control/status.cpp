@@ -7,6 +7,7 @@
 #include "control/leftovers.h"
 #include "control/reconcile.h"
 #include "control/root_sockets.h"
+#include "control/scopes.h"
 #include "control/weaknesses.h"
 #include "kernel/lsm_list.h"
 
@@ -42,6 +43,11 @@ Result<Status> read_status(const Site &site) {
     status.document = hold_guarded(std::move(status.document), status.topology, *uplinks);
     status.built = build_image(status.document, status.topology);
     status.uplinks = *std::move(uplinks);
+    for (const int ifindex : status.built.tunnels)
+        if (!state.tunnel_alive(ifindex))
+            status.weaknesses.push_back(fmt::format("names are not resolved through {}: our programs are not "
+                                                    "on it; attach again",
+                                                    device_name(status.topology, ifindex)));
     Result<std::vector<CgroupHook>> sockets = state.cgroup_hooks();
     if (!sockets) return sockets.error();
     status.cgroup_hooks = *std::move(sockets);

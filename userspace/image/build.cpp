@@ -9,6 +9,7 @@
 #include "image/build_nets.h"
 #include "image/build_record.h"
 #include "image/build_scopes.h"
+#include "image/build_ways.h"
 
 namespace lk {
 namespace {
@@ -121,6 +122,8 @@ Built build_image(const Document &document, const Topology &topology) {
         if (!policy.done) {
             auto gateways = build_gateways(document.scopes[scope].policy);
             policy.record = policy_record(document.scopes[scope].policy, gateways);
+            add_ways(policy.record, document.scopes[scope].policy, topology, plan.classes);
+            note_tunnels(built.tunnels, policy.record);
             policy.gateway_set = gateway_sets.place(std::move(gateways));
             policy.done = true;
         }

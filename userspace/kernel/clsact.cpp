@@ -18,11 +18,11 @@ namespace {
 
 constexpr std::uint32_t our_handle = 0x6c6b; // fixed, so that our filter can be replaced in one step
 
-bpf_tc_hook egress_hook(int ifindex) {
+bpf_tc_hook hook_of(int ifindex, Direction direction) {
     bpf_tc_hook hook{};
     hook.sz = sizeof(hook);
     hook.ifindex = ifindex;
-    hook.attach_point = BPF_TC_EGRESS;
+    hook.attach_point = direction == Direction::egress ? BPF_TC_EGRESS : BPF_TC_INGRESS;
     return hook;
 }
 
@@ -43,28 +43,38 @@ Result<bool> has_clsact(const Rtnl &rtnl, int ifindex) {
 
 } // namespace
 
-bool is_named_ours(const TcObject &filter) {
-    if (filter.kind != "bpf") return false;
-    if (filter.bpf_id != 0 && program_name(filter.bpf_id) == uplink_program) return true;
-    return filter.bpf_name.starts_with(fmt::format("{}:[", uplink_program)); // libbpf's way to name it
+std::uint32_t clsact_parent(Direction direction) {
+    return direction == Direction::egress ? clsact_egress : clsact_ingress;
 }
 
-Result<void> attach_clsact(int ifindex, int program_fd, const std::function<Result<void>()> &qdisc_made) {
+bool is_named(const TcObject &filter, std::string_view program) {
+    if (filter.kind != "bpf") return false;
+    if (filter.bpf_id != 0 && program_name(filter.bpf_id) == program) return true;
+    return filter.bpf_name.starts_with(fmt::format("{}:[", program)); // libbpf's way to name it
+}
+
+bool is_named_ours(const TcObject &filter) {
+    return is_named(filter, uplink_program) || is_named(filter, tunnel_in_program) ||
+           is_named(filter, tunnel_out_program);
+}
+
+Result<void> attach_clsact(int ifindex, int program_fd, const std::function<Result<void>()> &qdisc_made,
+                           Direction direction, std::string_view name) {
     auto rtnl = Rtnl::open();
     if (!rtnl) return rtnl.error();
     auto present = has_clsact(*rtnl, ifindex);
     if (!present) return present.error();
-    auto hook = egress_hook(ifindex);
+    auto hook = hook_of(ifindex, direction);
     if (!*present) {
         if (auto noted = qdisc_made(); !noted) return noted;
         if (const int result = bpf_tc_hook_create(&hook); result < 0 && result != -EEXIST)
             return system_error(fmt::format("cannot make a clsact qdisc on device {}", ifindex), -result);
     }
-    auto filters = rtnl->filters(ifindex, clsact_egress);
+    auto filters = rtnl->filters(ifindex, clsact_parent(direction));
     if (!filters) return filters.error();
     int result = -EEXIST;
     for (const auto &filter : *filters) {
-        if (filter.handle != our_handle || !is_named_ours(filter)) continue;
+        if (filter.handle != our_handle || !is_named(filter, name)) continue;
         auto options = filter_options(filter.priority());
         options.flags = BPF_TC_F_REPLACE;
         options.prog_fd = program_fd;
@@ -86,12 +96,13 @@ Result<void> attach_clsact(int ifindex, int program_fd, const std::function<Resu
     return {};
 }
 
-Result<void> detach_clsact(int ifindex, const std::function<bool(const TcObject &)> &mine) {
+Result<void> detach_clsact(int ifindex, const std::function<bool(const TcObject &)> &mine,
+                           Direction direction) {
     auto rtnl = Rtnl::open();
     if (!rtnl) return rtnl.error();
-    auto filters = rtnl->filters(ifindex, clsact_egress);
+    auto filters = rtnl->filters(ifindex, clsact_parent(direction));
     if (!filters) return filters.error();
-    const auto hook = egress_hook(ifindex);
+    const auto hook = hook_of(ifindex, direction);
     for (const auto &filter : *filters) {
         if (filter.kind != "bpf" || !mine(filter)) continue;
         auto options = filter_options(filter.priority());
@@ -117,7 +128,7 @@ Result<void> remove_empty_clsact(int ifindex) {
         if (!filters) return filters.error();
         if (!filters->empty()) return {};
     }
-    auto hook = egress_hook(ifindex);
+    auto hook = hook_of(ifindex, Direction::egress);
     hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);
     const int result = bpf_tc_hook_destroy(&hook);
     if (result < 0 && result != -ENOENT && result != -ENODEV && result != -EINVAL)

@@ -12,6 +12,7 @@ namespace skeleton {
 #include "cgroup.skel.h"
 #include "compat.skel.h"
 #include "lsm.skel.h"
+#include "tunnel.skel.h"
 #include "uplink.skel.h"
 #include "uplink_exact.skel.h"
 } // namespace skeleton
@@ -24,13 +25,15 @@ std::span<const std::uint8_t> bytes(const void *data, std::size_t size) {
 
 } // namespace
 
-std::array<EmbeddedObject, 2> embedded_objects() {
-    std::size_t uplink_size = 0, exact_size = 0, cgroup_size = 0;
+std::array<EmbeddedObject, 3> embedded_objects() {
+    std::size_t uplink_size = 0, exact_size = 0, cgroup_size = 0, tunnel_size = 0;
     const void *uplink = skeleton::lk_uplink__elf_bytes(&uplink_size);
     const void *exact = skeleton::lk_uplink_exact__elf_bytes(&exact_size);
     const void *cgroup = skeleton::lk_cgroup__elf_bytes(&cgroup_size);
+    const void *tunnel = skeleton::lk_tunnel__elf_bytes(&tunnel_size);
     return {{{"lk_uplink", bytes(uplink, uplink_size), bytes(exact, exact_size)},
-             {"lk_cgroup", bytes(cgroup, cgroup_size)}}};
+             {"lk_cgroup", bytes(cgroup, cgroup_size)},
+             {"lk_tunnel", bytes(tunnel, tunnel_size)}}};
 }
 
 EmbeddedObject compat_object() {

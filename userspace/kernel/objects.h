@@ -15,8 +15,9 @@ struct EmbeddedObject {
     // variant. Whether the running kernel takes it is found out by loading it.
     std::span<const std::uint8_t> exact{};
 };
-std::array<EmbeddedObject, 2> embedded_objects(); // uplink first: those that every kernel must take
-EmbeddedObject compat_object();                   // these two need BTF
+// The uplink's first. Every kernel must take these.
+std::array<EmbeddedObject, 3> embedded_objects();
+EmbeddedObject compat_object(); // these two need BTF
 EmbeddedObject lsm_object();
 
 std::uint64_t embedded_digest(); // of all of them; tells builds apart, no more

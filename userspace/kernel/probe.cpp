@@ -50,7 +50,8 @@ void probe_hooks(int program, KernelProbes &probes) {
 
 KernelProbes probe_kernel() {
     KernelProbes probes;
-    const auto [uplink_object, socket_object] = embedded_objects();
+    const auto objects = embedded_objects();
+    const auto &uplink_object = objects.at(0), &socket_object = objects.at(1);
     if (const auto uplink = load_object(uplink_object, "")) {
         probes.uplink = Probe::ok();
         const bpf_program *program = bpf_object__find_program_by_name(uplink->get(), uplink_program);

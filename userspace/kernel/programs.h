@@ -12,6 +12,8 @@
 namespace lk {
 
 constexpr const char *uplink_program = "lk_egress";
+constexpr const char *tunnel_in_program = "lk_tunnel_in";
+constexpr const char *tunnel_out_program = "lk_tunnel_out";
 
 struct Program {
     Fd fd;

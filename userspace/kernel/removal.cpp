@@ -60,14 +60,15 @@ void Removal::end_filters(bool by_name) {
         const BpfObject program{BpfKind::program, filter.bpf_id, program_name(filter.bpf_id)};
         return noted_.contains(program) || (by_name && is_named_ours(filter));
     };
-    for (const int ifindex : *links) {
-        auto filters = rtnl->filters(ifindex, clsact_egress);
-        if (!filters) return keep(filters.error());
-        for (const auto &filter : *filters)
-            if (filter.kind == "bpf" && filter.bpf_id != 0 && mine(filter))
-                noted_.insert({BpfKind::program, filter.bpf_id, program_name(filter.bpf_id)});
-        keep(detach_clsact(ifindex, mine));
-    }
+    for (const int ifindex : *links)
+        for (const auto direction : {Direction::egress, Direction::ingress}) {
+            auto filters = rtnl->filters(ifindex, clsact_parent(direction));
+            if (!filters) return keep(filters.error());
+            for (const auto &filter : *filters)
+                if (filter.kind == "bpf" && filter.bpf_id != 0 && mine(filter))
+                    noted_.insert({BpfKind::program, filter.bpf_id, program_name(filter.bpf_id)});
+            keep(detach_clsact(ifindex, mine, direction));
+        }
 }
 
 void Removal::end_qdiscs(const std::string &links_dir) {

@@ -121,6 +121,13 @@ class State {
     Result<void> detach_uplink(int ifindex); // also cleans the pin of a device that is gone
     Result<std::vector<UplinkHook>> uplink_hooks() const;
 
+    // Our programs on a tunnel, at the head of its ingress and egress chains: answers come back by them.
+    // Idempotent. ETHERNET: its packets have a MAC header.
+    Result<void> attach_tunnel(int ifindex, bool ethernet);
+    Result<void> detach_tunnel(int ifindex); // the tunnel may be gone
+    std::vector<int> tunnels() const;        // that have a pin of ours, sorted
+    bool tunnel_alive(int ifindex) const;    // both programs run there
+
     // sock_create first, then marks for sockets that already exist, then connect, getpeername, setsockopt.
     // Idempotent.
     Result<void> attach_cgroup_hooks();

@@ -44,14 +44,21 @@ long bpf(int command, void *attr, unsigned size) {
 
 } // namespace
 
-int create_link(int program_fd, int ifindex) {
+int create_link(int program_fd, int ifindex, __u32 chain) {
     LinkCreate attr{};
     attr.program_fd = static_cast<__u32>(program_fd);
     attr.ifindex = static_cast<__u32>(ifindex);
-    attr.attach_type = egress;
+    attr.attach_type = chain;
     attr.flags = before;
     const long fd = bpf(BPF_LINK_CREATE, &attr, sizeof(attr));
     return fd < 0 ? -errno : static_cast<int>(fd);
+}
+
+bool available() {
+    Query attr{};
+    attr.ifindex = 1; // the loopback device, which every network namespace has
+    attr.attach_type = egress;
+    return bpf(BPF_PROG_QUERY, &attr, sizeof(attr)) == 0 || (errno != EINVAL && errno != E2BIG);
 }
 
 std::optional<std::vector<Entry>> chain(int ifindex) {

@@ -11,6 +11,7 @@
 
 namespace lk::tcx {
 
+constexpr __u32 ingress = 46;     // BPF_TCX_INGRESS
 constexpr __u32 egress = 47;      // BPF_TCX_EGRESS
 constexpr __u32 before = 1u << 3; // BPF_F_BEFORE; with no relative: at the head of the chain
 constexpr __u32 link_type = 11;   // BPF_LINK_TYPE_TCX
@@ -26,9 +27,12 @@ struct LinkInfo {
 };
 static_assert(sizeof(LinkInfo) == 24);
 
-// A link of PROGRAM_FD at the head of the device's egress chain: its descriptor, or -errno. EINVAL: a kernel
-// without tcx.
-int create_link(int program_fd, int ifindex);
+// A link of PROGRAM_FD at the head of the device's chain (egress or ingress): its descriptor, or -errno.
+// EINVAL: a kernel without tcx.
+int create_link(int program_fd, int ifindex, __u32 chain = egress);
+
+// Whether this kernel has tcx.
+bool available();
 
 struct Entry {
     std::uint32_t program_id = 0;

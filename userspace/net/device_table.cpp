@@ -60,8 +60,8 @@ DeviceEvent put_link(std::vector<Device> &devices, Device link) {
         return {.changed = true, .appeared = ifindex};
     }
     const auto described = [](const Device &device) {
-        return std::tie(device.name, device.kind, device.arphrd, device.loopback, device.up, device.master,
-                        device.lower, device.lower_elsewhere);
+        return std::tie(device.name, device.kind, device.arphrd, device.loopback, device.up, device.mtu,
+                        device.master, device.lower, device.lower_elsewhere);
     };
     DeviceEvent event;
     event.changed = described(*known) != described(link);

@@ -102,6 +102,7 @@ std::optional<Device> read_link(const nlmsghdr &message) {
     device.arphrd = header->ifi_type;
     device.loopback = header->ifi_flags & IFF_LOOPBACK;
     device.up = header->ifi_flags & IFF_UP;
+    device.mtu = static_cast<unsigned>(number(found[IFLA_MTU]).value_or(0));
     device.master = static_cast<int>(number(found[IFLA_MASTER]).value_or(0));
     if (found[IFLA_LINKINFO]) {
         Attributes<IFLA_INFO_MAX + 1> info{};

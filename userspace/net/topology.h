@@ -29,6 +29,7 @@ struct Device {
     unsigned arphrd = 0; // ARPHRD_*
     bool loopback = false;
     bool up = false;
+    unsigned mtu = 0;          // bytes of an IP packet
     bool access_point = false; // an nl80211 interface of type AP or AP_VLAN
     int master = 0;            // ifindex of the bridge, bond, vrf or team it is a port of; 0: none
     int lower = 0;             // ifindex of the device it is stacked on, in this network namespace; 0: none

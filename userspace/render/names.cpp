@@ -12,9 +12,12 @@ namespace {
 
 constexpr std::array<std::string_view, LK_VERDICTS> verdicts{"drop", "refuse", "pass", "rewrite"};
 constexpr std::array<std::string_view, LK_REASONS> reasons{
-    "no-policy", "ethertype", "malformed",  "source",  "fragment", "dns", "not-allowed", "bypass",
-    "arp",       "link",      "vpn-daemon", "gateway", "served",   "lan", "multicast",   "out-of-scope"};
-constexpr std::array<std::string_view, LK_HOOKS> hooks{"uplink", "connect4", "connect6", "setsockopt", "lsm"};
+    "no-policy",   "ethertype", "malformed", "source",       "fragment",        "dns",
+    "not-allowed", "bypass",    "arp",       "link",         "vpn-daemon",      "gateway",
+    "served",      "lan",       "multicast", "out-of-scope", "dns-no-resolver", "dns-no-tunnel",
+    "dns-form",    "dns-ports", "dns-flow",  "dns-size"};
+constexpr std::array<std::string_view, LK_HOOKS> hooks{"uplink",     "connect4", "connect6",
+                                                       "setsockopt", "lsm",      "tunnel"};
 
 // A value without a word would be an empty one at the table's end.
 template <std::size_t size>
@@ -23,8 +26,8 @@ constexpr bool complete(const std::array<std::string_view, size> &table) {
 }
 static_assert(complete(verdicts) && complete(reasons) && complete(hooks));
 static_assert(reasons[LK_NO_POLICY] == "no-policy" && reasons[LK_BYPASS] == "bypass" &&
-              reasons[LK_OUT_OF_SCOPE] == "out-of-scope" && verdicts[LK_REWRITE] == "rewrite" &&
-              hooks[LK_HOOK_SETSOCKOPT] == "setsockopt");
+              reasons[LK_DNS_FLOW] == "dns-flow" && verdicts[LK_REWRITE] == "rewrite" &&
+              hooks[LK_HOOK_TUNNEL] == "tunnel");
 
 template <std::size_t size>
 std::string_view word(const std::array<std::string_view, size> &table, unsigned number) {

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+// bench_dns: queries to a public server, through leakbpf, through nftables (DNAT and masquerade) and
+// unfiltered, in turns of one run. Exit status 1 if a query was lost, 77 without root.
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "bench/dns_world.h"
+#include "harness/sandbox.h"
+
+namespace lk::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Micros = std::chrono::duration<double, std::micro>;
+
+constexpr std::size_t query_bytes = 40;
+constexpr int answer_limit_ms = 2000;
+
+Fd connected() {
+    Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in server{};
+    server.sin_family = AF_INET;
+    server.sin_port = htons(53);
+    inet_pton(AF_INET, "203.0.113.200", &server.sin_addr);
+    if (!fd || connect(fd.get(), reinterpret_cast<sockaddr *>(&server), sizeof(server)) != 0)
+        throw std::runtime_error(fmt::format("connect: {}", std::strerror(errno)));
+    return fd;
+}
+
+struct Asker {
+    Fd fd;
+    std::uint64_t number = 0; // of the query that it waits for
+    Clock::time_point since{};
+};
+
+struct Score {
+    std::vector<double> alone_us;   // one query after the other, each by a socket of its own
+    std::vector<double> rates;      // queries a second, OUTSTANDING at once
+    std::vector<double> crowded_us; // each of those
+    std::uint64_t asked = 0, lost = 0;
+};
+
+class Run {
+  public:
+    explicit Run(Score &score) : score_(score) {}
+
+    // COUNT queries, AT_ONCE on their way, each by a new socket (FRESH) or by AT_ONCE old ones.
+    void ask(std::uint64_t count, std::size_t at_once, bool fresh, std::vector<double> &latencies) {
+        const Fd poller(epoll_create1(EPOLL_CLOEXEC));
+        std::vector<Asker> askers(at_once);
+        std::uint64_t sent = 0, done = 0;
+        const auto start = [&](std::size_t which) {
+            Asker &asker = askers[which];
+            if (sent == count) {
+                asker.fd = Fd{};
+                return;
+            }
+            if (fresh || !asker.fd) {
+                asker.fd = connected();
+                epoll_event event{};
+                event.events = EPOLLIN;
+                event.data.u64 = which;
+                epoll_ctl(poller.get(), EPOLL_CTL_ADD, asker.fd.get(), &event);
+            }
+            asker.number = ++sent;
+            asker.since = Clock::now();
+            std::array<char, query_bytes> query{};
+            std::memcpy(query.data(), &asker.number, sizeof(asker.number));
+            if (send(asker.fd.get(), query.data(), query.size(), 0) < 0)
+                throw std::runtime_error(fmt::format("send: {}", std::strerror(errno)));
+        };
+        const auto from = Clock::now();
+        for (std::size_t i = 0; i < at_once; ++i)
+            start(i);
+        while (done < count) {
+            std::array<epoll_event, 64> events{};
+            const int got = epoll_wait(poller.get(), events.data(), events.size(), answer_limit_ms);
+            if (got <= 0) break; // nothing more comes: the rest is lost
+            for (int i = 0; i < got; ++i) {
+                const std::size_t which = events[static_cast<std::size_t>(i)].data.u64;
+                std::array<char, query_bytes> answer{};
+                std::uint64_t number = 0;
+                if (recv(askers[which].fd.get(), answer.data(), answer.size(), 0) !=
+                    static_cast<ssize_t>(query_bytes))
+                    throw std::runtime_error(fmt::format("recv: {}", std::strerror(errno)));
+                std::memcpy(&number, answer.data(), sizeof(number));
+                if (number != askers[which].number) continue; // another query's answer is none
+                latencies.push_back(Micros(Clock::now() - askers[which].since).count());
+                ++done;
+                start(which);
+            }
+        }
+        score_.asked += count;
+        score_.lost += count - done;
+        if (at_once > 1)
+            score_.rates.push_back(static_cast<double>(done) /
+                                   std::chrono::duration<double>(Clock::now() - from).count());
+    }
+
+  private:
+    Score &score_;
+};
+
+double quantile(std::vector<double> values, double q) {
+    if (values.empty()) return 0;
+    const auto at = static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
+    std::nth_element(values.begin(), values.begin() + at, values.end());
+    return values[static_cast<std::size_t>(at)];
+}
+
+struct Options {
+    int rounds = 10;
+    std::uint64_t queries = 100'000, sockets = 5'000;
+    std::size_t at_once = 64;
+};
+
+int measure(const Options &options) {
+    std::map<Way, std::unique_ptr<DnsWorld>> worlds;
+    std::map<Way, Score> scores;
+    for (const Way way : ways)
+        worlds[way] = std::make_unique<DnsWorld>(way);
+    const auto rounds = static_cast<std::uint64_t>(options.rounds);
+    for (int round = 0; round < options.rounds; ++round)
+        for (std::size_t i = 0; i < std::size(ways); ++i) {
+            const Way way = ways[(i + static_cast<std::size_t>(round)) % std::size(ways)];
+            worlds[way]->host().inside([&] {
+                Score &score = scores[way];
+                Run run(score);
+                run.ask(options.sockets / rounds, 1, true, score.alone_us);
+                run.ask(options.queries / rounds, options.at_once, false, score.crowded_us);
+                run.ask(options.sockets / rounds, options.at_once, true, score.crowded_us);
+            });
+        }
+    fmt::print(
+        "{} rounds, a query of {} bytes to 203.0.113.200; {} queries by {} sockets, and {} new sockets "
+        "alone and {} at once\n\n",
+        options.rounds, query_bytes, options.queries, options.at_once, options.sockets, options.at_once);
+    fmt::print("{:<12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8} {:>6}\n", "", "queries/s", "alone p50",
+               "alone p99", "64 p50", "64 p99", "asked", "lost");
+    std::uint64_t lost = 0;
+    for (const Way way : ways) {
+        const Score &score = scores[way];
+        fmt::print("{:<12} {:>10.0f} {:>7.1f} us {:>7.1f} us {:>7.1f} us {:>7.1f} us {:>8} {:>6}\n",
+                   name_of(way), quantile(score.rates, 0.5), quantile(score.alone_us, 0.5),
+                   quantile(score.alone_us, 0.99), quantile(score.crowded_us, 0.5),
+                   quantile(score.crowded_us, 0.99), score.asked, score.lost);
+        lost += way == Way::leakbpf ? score.lost : 0;
+    }
+    const auto ratio = [&](Way way, const auto &field, double q) {
+        return quantile(field(scores[Way::leakbpf]), q) / quantile(field(scores[way]), q);
+    };
+    for (const Way way : {Way::nftables, Way::unfiltered})
+        fmt::print("leakbpf / {}: queries/s {:.2f}, alone p50 {:.2f}, p99 {:.2f}\n", name_of(way),
+                   ratio(
+                       way, [](const Score &s) { return s.rates; }, 0.5),
+                   ratio(
+                       way, [](const Score &s) { return s.alone_us; }, 0.5),
+                   ratio(
+                       way, [](const Score &s) { return s.alone_us; }, 0.99));
+    return lost == 0 ? 0 : 1;
+}
+
+int main_of(int argc, char **argv) {
+    Options options;
+    CLI::App app("DNS queries through leakbpf, nftables and nothing");
+    app.add_option("--rounds", options.rounds, "turns of each")->check(CLI::Range(1, 1000));
+    app.add_option("--queries", options.queries, "in all, of each");
+    app.add_option("--sockets", options.sockets, "new sockets in all, of each");
+    CLI11_PARSE(app, argc, argv);
+    return harness::Sandbox::run("bench_dns", [&] {
+        try {
+            return measure(options);
+        } catch (const std::exception &error) {
+            fmt::print(stderr, "bench_dns: {}\n", error.what());
+            return 2;
+        }
+    });
+}
+
+} // namespace
+} // namespace lk::bench
+
+int main(int argc, char **argv) {
+    return lk::bench::main_of(argc, argv);
+}

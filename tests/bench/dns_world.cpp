@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "bench/dns_world.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <stdexcept>
+
+namespace lk::bench {
+
+using namespace lk::harness;
+
+namespace {
+
+// Answers each query with its own bytes, from the address that was asked.
+std::unique_ptr<Helper> start_server(const Netns &netns) {
+    return std::make_unique<Helper>(Identity{.netns = netns.fd()}, [](const std::function<void()> &ready) {
+        const Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const int on = 1, room = 4 << 20;
+        sockaddr_in own{};
+        own.sin_family = AF_INET;
+        own.sin_port = htons(53);
+        if (!fd || setsockopt(fd.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) != 0 ||
+            setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0 ||
+            bind(fd.get(), reinterpret_cast<sockaddr *>(&own), sizeof(own)) != 0)
+            throw std::runtime_error("cannot serve DNS");
+        ready();
+        while (true) {
+            char data[512], control[64];
+            sockaddr_in from{};
+            iovec part{data, sizeof(data)};
+            msghdr message{};
+            message.msg_name = &from;
+            message.msg_namelen = sizeof(from);
+            message.msg_iov = &part;
+            message.msg_iovlen = 1;
+            message.msg_control = control;
+            message.msg_controllen = sizeof(control);
+            const ssize_t bytes = recvmsg(fd.get(), &message, 0);
+            if (bytes < 0) continue;
+            part.iov_len = static_cast<std::size_t>(bytes);
+            // What IP_PKTINFO says of the query is what it wants for the answer.
+            for (cmsghdr *each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
+                auto *info = reinterpret_cast<in_pktinfo *>(CMSG_DATA(each));
+                info->ipi_spec_dst = info->ipi_addr;
+                info->ipi_ifindex = 0;
+            }
+            sendmsg(fd.get(), &message, 0);
+        }
+    });
+}
+
+void must(const Output &output, const char *what) {
+    if (output.status != 0)
+        throw std::runtime_error(
+            fmt::format("{}: status {}\n{}{}", what, output.status, output.out, output.err));
+}
+
+} // namespace
+
+const char *name_of(Way way) {
+    switch (way) {
+    case Way::leakbpf: return "leakbpf";
+    case Way::nftables: return "nftables";
+    case Way::unfiltered: return "unfiltered";
+    }
+    return "";
+}
+
+DnsWorld::DnsWorld(Way way)
+    : isp_(fmt::format("lk-dns-{}-isp", name_of(way))), host_(fmt::format("lk-dns-{}-host", name_of(way))) {
+    isp_.ip(fmt::format("link add h0 type veth peer name eth0 netns {0}\n"
+                        "link add t0 type veth peer name vpn0 netns {0}\n"
+                        "link set h0 up\n"
+                        "link set t0 up\n"
+                        "addr add 10.9.0.1/24 dev h0\n"
+                        "addr add 10.42.0.1/24 dev t0\n"
+                        "addr add 203.0.113.200/32 dev lo",
+                        host_.name()));
+    host_.ip("link set eth0 up\n"
+             "link set vpn0 up\n"
+             "addr add 10.9.0.2/24 dev eth0\n"
+             "addr add 10.42.0.2/24 dev vpn0\n"
+             "route add default via 10.9.0.1");
+    server_ = start_server(isp_);
+    if (way == Way::leakbpf)
+        must(leakbpf(host_.fd(), {"attach", "eth0", "--gw", "198.51.100.7", "--tunnel", "vpn0", "--dns",
+                                  "10.42.0.1", "--no-follow"}),
+             "leakbpf attach");
+    if (way == Way::nftables) // as bitmask-root does it with iptables
+        must(run({"nft", "-f", "-"}, {.netns = host_.fd(),
+                                      .input = "table ip lk {\n"
+                                               "chain out { type nat hook output priority -100;\n"
+                                               "udp dport 53 dnat to 10.42.0.1\n"
+                                               "tcp dport 53 dnat to 10.42.0.1\n}\n"
+                                               "chain post { type nat hook postrouting priority srcnat;\n"
+                                               "oifname \"vpn0\" udp dport 53 masquerade\n"
+                                               "oifname \"vpn0\" tcp dport 53 masquerade\n}\n}\n"}),
+             "nft");
+}
+
+} // namespace lk::bench

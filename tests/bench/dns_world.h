@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// A host with an uplink and a tunnel to the same far side, where one process is the resolver behind the
+// tunnel and the public server behind the uplink. The tunnel is a bare veth: what is measured is what the
+// kernel does with a query, not what a VPN daemon does.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "harness/netns.h"
+#include "harness/process.h"
+#include "harness/sender.h"
+
+namespace lk::bench {
+
+enum class Way { leakbpf, nftables, unfiltered };
+constexpr Way ways[] = {Way::leakbpf, Way::nftables, Way::unfiltered};
+const char *name_of(Way way);
+
+class DnsWorld {
+  public:
+    // Throws where the way cannot be set up.
+    explicit DnsWorld(Way way);
+    const harness::Netns &host() const { return host_; }
+
+  private:
+    harness::Netns isp_, host_;
+    std::unique_ptr<harness::Helper> server_;
+};
+
+} // namespace lk::bench

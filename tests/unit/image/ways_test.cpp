@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include <arpa/inet.h>
+#include <linux/if_arp.h>
+
+#include <gtest/gtest.h>
+
+#include "image/build_ways.h"
+
+namespace lk {
+namespace {
+
+Address address(const char *text) {
+    return *Address::parse(text);
+}
+
+struct Machine {
+    Topology topology;
+    std::vector<DeviceClass> classes;
+
+    Device &add(int ifindex, DeviceClass its, std::vector<DeviceAddress> addresses) {
+        Device device;
+        device.ifindex = ifindex;
+        device.name = "d" + std::to_string(ifindex);
+        device.arphrd = ARPHRD_NONE;
+        device.up = true;
+        device.addresses = std::move(addresses);
+        topology.devices.push_back(device);
+        classes.push_back(its);
+        return topology.devices.back();
+    }
+
+    lk_policy ways(const std::vector<const char *> &resolvers) const {
+        Policy policy;
+        for (const char *resolver : resolvers)
+            policy.resolvers.push_back(*Resolver::parse(resolver));
+        lk_policy record{};
+        add_ways(record, policy, topology, classes);
+        return record;
+    }
+};
+
+DeviceAddress own(const char *text, unsigned length) {
+    return {address(text), length};
+}
+
+TEST(Ways, AnUplinkIsNone) {
+    Machine machine;
+    machine.add(2, DeviceClass::uplink, {own("10.42.0.2", 24)}).default_route = true;
+    machine.add(3, DeviceClass::inside, {own("10.42.0.3", 24)});
+    EXPECT_EQ(machine.ways({"10.42.0.1"}).way4.ifindex, 0u);
+}
+
+TEST(Ways, ATunnelIsOneWithItsAddressAndPort) {
+    Machine machine;
+    machine.add(4, DeviceClass::tunnel, {own("10.42.0.2", 24), own("fd42::2", 64)});
+    const lk_policy record = machine.ways({"10.42.0.1:5353", "fd42::1"});
+    EXPECT_EQ(record.way4.ifindex, 4u);
+    EXPECT_EQ(Address::from_abi(record.way4.resolver).str(), "10.42.0.1");
+    EXPECT_EQ(Address::from_abi(record.way4.source).str(), "10.42.0.2");
+    EXPECT_EQ(ntohs(record.way4.port), 5353);
+    EXPECT_EQ(record.way4.neighbour, 0);
+    EXPECT_EQ(Address::from_abi(record.way6.source).str(), "fd42::2");
+}
+
+TEST(Ways, WhatCannotSendIsNone) {
+    const auto none = [](DeviceAddress address, bool up) {
+        Machine machine;
+        machine.add(4, DeviceClass::tunnel, {std::move(address)}).up = up;
+        const lk_policy record = machine.ways({"10.42.0.1", "fd42::1"});
+        return record.way4.ifindex == 0 && record.way6.ifindex == 0;
+    };
+    EXPECT_FALSE(none(own("10.42.0.2", 24), true));
+    EXPECT_TRUE(none(own("10.42.0.2", 24), false));
+    EXPECT_TRUE(none(own("10.42.0.1", 24), true)) << "the resolver's own address";
+    EXPECT_TRUE(none(own("fe80::2", 64), true));
+    DeviceAddress tentative = own("fd42::2", 64);
+    tentative.tentative = true;
+    EXPECT_TRUE(none(tentative, true));
+}
+
+TEST(Ways, OfSeveralTheNearestThenTheDefaultRouteThenTheFirst) {
+    Machine machine;
+    machine.add(4, DeviceClass::tunnel, {own("10.1.0.2", 24)});
+    machine.add(5, DeviceClass::tunnel, {own("10.2.0.2", 24)}).default_route = true;
+    machine.add(6, DeviceClass::tunnel, {own("10.3.0.2", 24), own("10.3.0.9", 16)});
+    EXPECT_EQ(machine.ways({"10.3.0.1"}).way4.ifindex, 6u);
+    EXPECT_EQ(Address::from_abi(machine.ways({"10.3.0.1"}).way4.source).str(), "10.3.0.2");
+    EXPECT_EQ(machine.ways({"10.9.0.1"}).way4.ifindex, 5u);
+    machine.topology.devices[1].default_route = false;
+    EXPECT_EQ(machine.ways({"10.9.0.1"}).way4.ifindex, 4u);
+}
+
+TEST(Ways, OfSeveralResolversTheFirst) {
+    Machine machine;
+    machine.add(4, DeviceClass::tunnel, {own("10.1.0.2", 24)});
+    const lk_policy record = machine.ways({"10.1.0.9", "10.1.0.1", "fd42::1"});
+    EXPECT_EQ(Address::from_abi(record.way4.resolver).str(), "10.1.0.9");
+    EXPECT_EQ(record.way6.ifindex, 0u);
+    std::vector<int> tunnels;
+    note_tunnels(tunnels, record);
+    note_tunnels(tunnels, record);
+    EXPECT_EQ(tunnels, std::vector<int>{4});
+}
+
+} // namespace
+} // namespace lk

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "image/build_ways.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "image/build_nets.h"
+
+namespace lk {
+namespace {
+
+struct Found {
+    const Device *device = nullptr;
+    Address source;
+    std::tuple<unsigned, bool> rank{}; // the longest prefix around the resolver, the default route
+};
+
+bool usable(const DeviceAddress &own, const Address &resolver) {
+    return own.address.is_v4() == resolver.is_v4() && !own.tentative &&
+           !link_local_net().contains(own.address) && own.address != resolver;
+}
+
+std::optional<Found> tunnel_to(const Address &resolver, const Topology &topology,
+                               const std::vector<DeviceClass> &classes) {
+    std::optional<Found> best;
+    for (std::size_t i = 0; i < topology.devices.size(); ++i) {
+        const auto &device = topology.devices[i];
+        if (classes[i] != DeviceClass::tunnel || !device.up || !(device.l3() || device.ethernet())) continue;
+        for (const auto &own : device.addresses) {
+            if (!usable(own, resolver)) continue;
+            const auto net = own.on_link();
+            const unsigned length = net.contains(resolver) ? net.length + 1 : 0;
+            Found found{&device, own.address, {length, device.default_route}};
+            if (!best || found.rank > best->rank) best = found;
+        }
+    }
+    return best;
+}
+
+void add_way(lk_policy &record, const Resolver &resolver, const Found &found) {
+    const bool v4 = resolver.address.is_v4();
+    auto &way = v4 ? record.way4 : record.way6;
+    way.resolver = resolver.address.abi();
+    way.source = found.source.abi();
+    way.ifindex = static_cast<__u32>(found.device->ifindex);
+    way.port = htons(resolver.port);
+    way.mtu = static_cast<__u16>(std::min(found.device->mtu, 0xffffu));
+    way.neighbour = found.device->ethernet() ? 1 : 0;
+    (v4 ? record.resolver4 : record.resolver6) = resolver.address.abi();
+    (v4 ? record.resolver4_port : record.resolver6_port) = htons(resolver.port);
+}
+
+} // namespace
+
+void add_ways(lk_policy &record, const Policy &policy, const Topology &topology,
+              const std::vector<DeviceClass> &classes) {
+    for (const auto &resolver : policy.resolvers) {
+        const auto &way = resolver.address.is_v4() ? record.way4 : record.way6;
+        if (way.ifindex != 0) continue;
+        if (const auto found = tunnel_to(resolver.address, topology, classes))
+            add_way(record, resolver, *found);
+    }
+}
+
+void drop_ways(MapImage &image, int ifindex) {
+    const auto drop = [ifindex](lk_policy &record) {
+        for (auto *way : {&record.way4, &record.way6})
+            if (way->ifindex == static_cast<__u32>(ifindex)) *way = {};
+    };
+    drop(image.host.policy);
+    for (auto &row : image.devices)
+        drop(row.record.policy);
+}
+
+void note_tunnels(std::vector<int> &tunnels, const lk_policy &record) {
+    for (const auto &way : {record.way4, record.way6}) {
+        const int ifindex = static_cast<int>(way.ifindex);
+        if (ifindex != 0 && std::ranges::find(tunnels, ifindex) == tunnels.end()) tunnels.push_back(ifindex);
+    }
+    std::ranges::sort(tunnels);
+}
+
+} // namespace lk

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// By which tunnel a policy's queries reach a resolver.
+#pragma once
+
+#include <vector>
+
+#include "image/build_scopes.h"
+#include "image/map_image.h"
+#include "leakbpf/abi.h"
+
+namespace lk {
+
+// Fills in record.way4 and record.way6, and with them the resolver of each family: the first one named that a
+// tunnel leads to. A tunnel leads to it if it is up and has an own address of the resolver's family that is
+// not link-local. Of several tunnels the one with the longest on-link prefix around the resolver is taken,
+// then one that holds a default route, then the one made first. Routes are not asked: whoever can push one
+// would say where queries go.
+void add_ways(lk_policy &record, const Policy &policy, const Topology &topology,
+              const std::vector<DeviceClass> &classes);
+
+// Takes back what leads through this device: it cannot carry answers.
+void drop_ways(MapImage &image, int ifindex);
+
+// The tunnels that ways of these records lead by, sorted, each once.
+void note_tunnels(std::vector<int> &tunnels, const lk_policy &record);
+
+} // namespace lk
