@@ -77,6 +77,13 @@ static __always_inline int lk_is_kept(const struct lk_host *host, const struct l
     return flags && (*flags & (LK_NET_OWN | LK_NET_INSIDE));
 }
 
+/* Row B may let a query to it out as it is, which only its packet tells. */
+static __always_inline int lk_is_boot_server(const struct lk_policy *policy, const struct lk_addr *addr) {
+    if (!(policy->flags & (lk_addr_mapped(addr) ? LK_POLICY_BOOTSTRAP4 : LK_POLICY_BOOTSTRAP6))) return 0;
+    struct lk_boot key = {.set = policy->gw_set, .server = *addr};
+    return lk_lookup_boot(&key) != NULL;
+}
+
 /* The resolver that serves a query to this server, or NULL. An IPv4 one serves both families. */
 static __always_inline const struct lk_addr *lk_resolver_for(const struct lk_policy *policy,
                                                              const struct lk_addr *asked, __be16 *port) {
@@ -129,6 +136,7 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
     if (!(policy->flags & LK_POLICY_ACTIVE) || lk_is_loopback(asked) || lk_addr_unspecified(asked)) return 0;
     /* Packet by packet, answers seem to come from the server asked, which no hook can make of a datagram. */
     if (lk_way_for(policy, lk_addr_mapped(asked) ? 4 : 6)) return 0;
+    if (ctx->protocol == LK_PROTO_UDP && lk_is_boot_server(policy, asked)) return 0;
     const struct lk_addr *resolver = lk_resolver_for(policy, asked, to_port);
     if (!resolver || (lk_addr_equal(resolver, asked) && *to_port == LK_HTONS(53))) return 0;
     if (lk_is_kept(host, asked) || lk_is_dns_gateway(policy, asked, ctx->protocol)) return 0;

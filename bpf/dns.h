@@ -27,14 +27,19 @@ static __always_inline int lk_dns_host(const struct lk_addr *addr) {
     return !lk_addr_unspecified(addr) && !lk_addr_multicast(addr) && !lk_addr_is4(addr, 0xffffffff);
 }
 
+/* Nothing on it that a translation would have to carry along: one datagram or segment of one host to another.
+ */
+static __always_inline int lk_dns_plain(const struct lk_pkt *p) {
+    return p->frag == LK_WHOLE && !p->vlan_tags && p->l4_off == p->l3_off + (p->family == 4 ? 20 : 40) &&
+           p->sport && lk_dns_host(&p->src) && lk_dns_host(&p->dst);
+}
+
 static __always_inline struct lk_answer lk_verdict_dns(const struct lk_policy *policy,
                                                        const struct lk_pkt *p) {
     const __u32 serves = p->family == 6 ? LK_POLICY_RESOLVER4 | LK_POLICY_RESOLVER6 : LK_POLICY_RESOLVER4;
     if (!(policy->flags & serves)) return LK_ANSWER(LK_REFUSE, LK_DNS_NO_RESOLVER);
     if (!lk_way_for(policy, p->family)) return LK_ANSWER(LK_REFUSE, LK_DNS_NO_TUNNEL);
-    if (p->frag != LK_WHOLE || p->vlan_tags || p->l4_off != p->l3_off + (p->family == 4 ? 20 : 40) ||
-        !p->sport || !lk_dns_host(&p->src) || !lk_dns_host(&p->dst))
-        return LK_ANSWER(LK_REFUSE, LK_DNS_FORM);
+    if (!lk_dns_plain(p)) return LK_ANSWER(LK_REFUSE, LK_DNS_FORM);
     return LK_ANSWER(LK_REWRITE, LK_DNS);
 }
 

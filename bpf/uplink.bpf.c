@@ -15,6 +15,7 @@
 
 #include "verdict.h"
 
+#include "bootstrap_maps.h"
 #include "carry_maps.h"
 #include "identity.h"
 #include "quote.h"
@@ -148,6 +149,8 @@ int lk_egress(struct __sk_buff *skb) {
     __u64 now_ns = pkt.frag == LK_WHOLE ? 0 : bpf_ktime_get_ns();
     __u32 decided = lk_decide_skb(dev, &pkt, &sender, now_ns);
     struct lk_answer answer = LK_ANSWER(decided >> 8, decided & 0xff);
+    if (lk_may_bootstrap(dev, answer) && lk_bootstraps(skb, dev, &pkt))
+        answer = LK_ANSWER(LK_PASS, LK_BOOTSTRAP_DNS);
     if ((answer.verdict == LK_PASS || answer.verdict == LK_REWRITE) && lk_is_stray(skb, &pkt))
         answer = LK_ANSWER(LK_DROP, LK_MALFORMED);
     if (answer.verdict == LK_PASS && lk_quotes_answer(skb, &pkt)) answer = LK_ANSWER(LK_DROP, LK_DNS);

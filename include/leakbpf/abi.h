@@ -23,7 +23,7 @@
 #endif
 
 /* Raised whenever anything below changes; part of the pin directory's name. */
-#define LK_ABI_VERSION 3
+#define LK_ABI_VERSION 4
 
 enum lk_verdict {
     LK_DROP = 0,   /* silence */
@@ -57,6 +57,7 @@ enum lk_reason {
     LK_DNS_PORTS = 19,       /* row 6: no port is left for this asker */
     LK_DNS_FLOW = 20,        /* row 6: a TCP segment of no connection that is carried */
     LK_DNS_SIZE = 21,        /* row 6: larger than the tunnel takes */
+    LK_BOOTSTRAP_DNS = 22,   /* row B */
     LK_REASONS
 };
 
@@ -91,6 +92,9 @@ enum lk_policy_flag {
     LK_POLICY_RESOLVER6 = 1u << 10,
     LK_POLICY_FWMARK = 1u << 11,       /* fwmark and fwmark_mask hold (strict, row 5) */
     LK_POLICY_LOCK_SOCKETS = 1u << 12, /* AF_PACKET and AF_XDP are for those in lk_makers only */
+    /* gw_set has rows in lk_boots for servers of that family, and no tunnel leads to a resolver. */
+    LK_POLICY_BOOTSTRAP4 = 1u << 13,
+    LK_POLICY_BOOTSTRAP6 = 1u << 14,
 };
 
 #define LK_MAX_UIDS    8
@@ -254,6 +258,21 @@ struct lk_set_port { /* key of lk_gw_port; value: __u32, 1 + endpoint.exact */
     __u8 pad;
 };
 LK_ASSERT_SIZE(struct lk_set_port, 8);
+
+/*
+ * Key of lk_boots: a name that may be asked of a server in the clear while no tunnel leads to a resolver. The
+ * set is the policy's gw_set. name: as in a message, in lower case, padded with zeros. The root, whose name
+ * is all zeros, can be asked by nobody: that row says that there are names of this server.
+ */
+#define LK_BOOT_NAME 127 /* bytes at most, the 0 at its end included */
+struct lk_boot {
+    __u32 set;
+    struct lk_addr server;
+    __u8 name[LK_BOOT_NAME + 1];
+};
+LK_ASSERT_SIZE(struct lk_boot, 148);
+
+enum lk_boot_row { LK_BOOT_SERVER = 1, LK_BOOT_NAMED = 2 }; /* its value, __u32 */
 
 /* Value of lk_net. As with gateways, a row holds what wider ones give to it. */
 enum lk_net_flag {

@@ -24,6 +24,14 @@ Case make(const Spec &spec, const Variant &variant) {
         c.expected = {LK_REFUSE, LK_DNS_FORM};
         c.row = "6.3";
     }
+    if (spec.reason == LK_BOOTSTRAP_DNS && !variant.tags.empty()) {
+        c.expected = {LK_REFUSE, LK_DNS_NO_TUNNEL};
+        c.row = "6.2";
+        if (spec.world.policy.resolvers.empty()) {
+            c.expected.reason = LK_DNS_NO_RESOLVER;
+            c.row = "6.1";
+        }
+    }
     c.world = spec.world;
     c.world.l3 = variant.l3;
     const auto step = [&](Packet p, const Sender &sender) {
@@ -76,6 +84,7 @@ const std::vector<Case> &all_cases() {
         rows_fragment(t);
         rows_gateway(t);
         rows_embedded(t);
+        rows_bootstrap(t);
         rows_dns(t);
         rows_service(t);
         rows_neighbour(t);
@@ -90,6 +99,7 @@ lk_verdict verdict_of(lk_reason reason) {
     switch (reason) {
     case LK_ARP:
     case LK_LINK:
+    case LK_BOOTSTRAP_DNS:
     case LK_VPN_DAEMON:
     case LK_GATEWAY:
     case LK_SERVED:
@@ -117,7 +127,7 @@ std::string reason_name(lk_reason reason) {
         "no-policy",   "ethertype", "malformed", "source",       "fragment",        "dns",
         "not-allowed", "bypass",    "arp",       "link",         "vpn-daemon",      "gateway",
         "served",      "lan",       "multicast", "out-of-scope", "dns-no-resolver", "dns-no-tunnel",
-        "dns-form",    "dns-ports", "dns-flow",  "dns-size"};
+        "dns-form",    "dns-ports", "dns-flow",  "dns-size",     "bootstrap-dns"};
     static_assert(std::size(names) == LK_REASONS);
     return reason < LK_REASONS ? names[reason] : fmt::format("reason {}", static_cast<int>(reason));
 }

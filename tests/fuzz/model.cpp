@@ -83,7 +83,13 @@ Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns
         return {LK_PASS, LK_GATEWAY};
     }
     if (p.tcp_or_udp()) {
-        if (p.port == 53) return row_6(p);
+        if (p.port == 53) {
+            const Answer otherwise = row_6(p);
+            const bool no_tunnel =
+                otherwise.reason == LK_DNS_NO_RESOLVER || otherwise.reason == LK_DNS_NO_TUNNEL;
+            if (no_tunnel && row_b(p)) return {LK_PASS, LK_BOOTSTRAP_DNS};
+            return otherwise;
+        }
         if (p.port == 853 && lan_of_both(p)) return {LK_REFUSE, LK_DNS}; // row 7
         const bool names = p.port == 5355 || p.port == 137 || p.port == 138;
         if (names && !policy.lan_names) return {LK_REFUSE, LK_DNS};

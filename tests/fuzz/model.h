@@ -39,6 +39,7 @@ class Model {
     Answer decide(const Sender &sender, const Packet &p, std::uint64_t now_ns) const;
     bool row_3(const Packet &p) const; // the source is right
     Answer row_6(const Packet &p) const;
+    bool row_b(const Packet &p) const; // but for the tunnel
     bool row_8(const Packet &p) const;
     bool row_8_neighbour_solicitation(const Packet &p) const;
     bool row_11(const Packet &p) const;

@@ -166,6 +166,7 @@ std::optional<Packet> read_ipv4(Bytes rest) {
     const bool more = be16(rest, 6) & 0x2000;
     p.shape = offset != 0 ? Shape::tail : more ? Shape::first : Shape::whole;
     if (p.shape == Shape::tail) return p;
+    p.to_the_end_of_the_frame = rest.subspan(header);
     if (!read_upper(p, rest.subspan(header, total - header), true)) return std::nullopt;
     return p;
 }
@@ -213,6 +214,7 @@ std::optional<Packet> read_ipv6(Bytes rest) {
         left = left.subspan(size);
     }
     p.protocol = next;
+    p.to_the_end_of_the_frame = rest.subspan(40 + header_bytes);
     if (!read_upper(p, left, false)) return std::nullopt;
     return p;
 }

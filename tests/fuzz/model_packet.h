@@ -39,10 +39,11 @@ struct Packet {
     std::uint32_t fragment_id = 0;
     std::uint8_t fragment_protocol = 0; // IPv4: the protocol; IPv6: what the fragment header names as next
     std::uint8_t protocol = 0;          // the upper layer; not known in an IPv6 tail
-    std::uint16_t source_port = 0, port = 0; // host byte order; of TCP and UDP, not in tails
-    std::uint8_t type = 0;                   // of ICMPv6, not in tails
-    Ip target;                               // of neighbour solicitations and advertisements
-    bool dressed = false;                    // behind a VLAN tag or an extension header
+    std::uint16_t source_port = 0, port = 0;               // host byte order; of TCP and UDP, not in tails
+    std::uint8_t type = 0;                                 // of ICMPv6, not in tails
+    Ip target;                                             // of neighbour solicitations and advertisements
+    std::span<const std::uint8_t> to_the_end_of_the_frame; // from the upper layer on; not in tails
+    bool dressed = false;                                  // behind a VLAN tag or an extension header
     bool tcp_or_udp() const { return shape != Shape::tail && (protocol == 6 || protocol == 17); }
 };
 

@@ -69,6 +69,9 @@ void PacketStream::link_header(std::uint16_t type) {
 
 void PacketStream::build() {
     frame_.clear();
+    const auto &boots = world_.policy.bootstrap;
+    asks_ = !boots.empty() && random_.chance(8) ? &random_.any(boots) : nullptr;
+    if (asks_) return asks_->server.is_v4() ? ipv4() : ipv6();
     const std::size_t kind = random_.below(100);
     if (kind < 42)
         ipv4();
@@ -165,9 +168,44 @@ void PacketStream::ports(bool v6) {
     put16(random_.chance(90) ? random_.any(around_.ports) : random_.between(0, 65535));
 }
 
+// For a name of the world, more often right than not.
+void PacketStream::query() {
+    const std::size_t from = frame_.size();
+    const auto right = [&](unsigned value) { return random_.chance(98) ? value : random_.between(0, 65535); };
+    put16(random_.chance(98) ? 40000 : 0);
+    put16(right(53));
+    put16(0);
+    put16(0);
+    put16(0x4c4b);
+    put16(random_.chance(95) ? random_.pick({0x0100u, 0u, 0x0120u, 0x0130u, 0x0110u})
+                             : 1u << random_.below(16));
+    put16(right(1));
+    put16(right(0));
+    put16(right(0));
+    const bool edns = random_.chance(40);
+    put16(right(edns ? 1 : 0));
+    std::string name = asks_->name.wire();
+    if (random_.chance(30))
+        for (char &c : name)
+            if (c >= 'a' && c <= 'z' && random_.chance(50)) c = static_cast<char>(c - 32);
+    if (random_.chance(10)) name[random_.below(name.size())] = static_cast<char>(random_.byte());
+    if (random_.chance(4)) name.insert(0, random_.chance(50) ? std::string("\1a") : std::string("\xc0\x0c"));
+    put(name);
+    put16(random_.chance(95) ? random_.pick({1u, 28u, 65u}) : random_.between(0, 300));
+    put16(right(1));
+    if (edns) {
+        const std::array<std::uint8_t, 11> opt{0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0};
+        put(opt);
+        if (random_.chance(5)) frame_[frame_.size() - 1 - random_.below(11)] = random_.byte();
+    }
+    if (random_.chance(4)) frame_.resize(frame_.size() + 1 + random_.below(12));
+    set16(from + 4, static_cast<unsigned>(frame_.size() - from) + (random_.chance(98) ? 0 : 1));
+}
+
 void PacketStream::upper(bool v6, std::uint8_t protocol) {
     const std::size_t data = random_.chance(80) ? random_.below(24) : random_.below(200);
     const std::size_t from = frame_.size();
+    if (protocol == udp && asks_) return query();
     if (protocol == udp) {
         ports(v6);
         const std::size_t length = 8 + data;
@@ -203,7 +241,7 @@ void PacketStream::ipv4() {
     link_header(0x0800);
     const std::size_t at = ip_at_ = frame_.size();
     wish_ = any_wish(false);
-    const std::uint8_t protocol = any_protocol(false);
+    const std::uint8_t protocol = asks_ ? udp : any_protocol(false);
     std::array<std::uint8_t, 4> source = random_.chance(80)   ? random_.any(around_.own4)
                                          : random_.chance(50) ? std::array<std::uint8_t, 4>{}
                                                               : random_.any(around_.v4);
@@ -212,6 +250,7 @@ void PacketStream::ipv4() {
         if (wish_.from_any) source = {};
         if (wish_.destination) inet_pton(AF_INET, wish_.destination, destination.data());
     }
+    if (asks_) std::copy_n(asks_->server.bytes().begin() + 12, 4, destination.begin());
     if (random_.chance(5)) destination[random_.below(4)] = random_.byte();
     std::uint8_t in_header = protocol;
     std::uint32_t id = static_cast<std::uint32_t>(random_.below(4));
@@ -258,7 +297,7 @@ void PacketStream::ipv6() {
     link_header(0x86dd);
     const std::size_t at = ip_at_ = frame_.size();
     wish_ = any_wish(true);
-    const std::uint8_t protocol = any_protocol(true);
+    const std::uint8_t protocol = asks_ ? udp : any_protocol(true);
     std::array<std::uint8_t, 16> source = random_.chance(80)   ? random_.any(around_.own6)
                                           : random_.chance(50) ? std::array<std::uint8_t, 16>{}
                                                                : random_.any(around_.v6);
@@ -267,6 +306,7 @@ void PacketStream::ipv6() {
         if (wish_.from_any) source = {};
         if (wish_.destination) inet_pton(AF_INET6, wish_.destination, destination.data());
     }
+    if (asks_) destination = asks_->server.bytes();
     if (random_.chance(5)) destination[random_.below(16)] = random_.byte();
     const bool fragmented = random_.chance(18);
     unsigned fragment = 0;

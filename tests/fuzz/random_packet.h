@@ -23,6 +23,7 @@ class PacketStream {
     void other_link_frame();
     void ipv4();
     void ipv6();
+    void query();
     void upper(bool v6, std::uint8_t protocol);
     bool granted() { return wish_.protocol != 0 && random_.chance(93); }
     void ports(bool v6);
@@ -46,6 +47,7 @@ class PacketStream {
     };
     Wish any_wish(bool v6);
     Wish wish_;
+    const BootstrapName *asks_ = nullptr; // one of the world's names is asked for
 
     struct Tail { // what a tail of an earlier first fragment must repeat
         bool v6;

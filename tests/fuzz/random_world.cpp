@@ -134,6 +134,12 @@ World random_world(Random &random) {
                                   random.pick({Protocol::udp, Protocol::any}), any_port(random)});
     for (std::size_t i = random.below(3); i-- > 0;)
         p.resolvers.push_back({any_address(random, random.chance(50)), 53});
+    if (random.chance(40))
+        for (std::size_t i = 1 + random.below(4); i-- > 0;) {
+            const std::string server = any_address(random, random.chance(50)).str();
+            const char *names = random.pick({"=a.b", "=vpn.example.org", "=vpn.example", "=x"});
+            if (auto boot = BootstrapName::parse(server + names)) p.bootstrap.push_back(*boot);
+        }
     for (std::size_t i = random.chance(50) ? 0 : random.below(5); i-- > 0;)
         p.lan.push_back(any_prefix(random, random.chance(50)));
     if (random.chance(4)) p.lan.push_back(Prefix::of(address("0.0.0.0"), 0));

@@ -51,6 +51,9 @@ inline std::vector<HookPolicy> hook_policies() {
             {"v6", {"--dns", "2001:db8:43::1"}},
             {"v6port", {"--dns", "[2001:db8:43::1]:5353"}},
             {"both", {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}},
+            {"boot",
+             {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1", "--bootstrap-dns", "198.51.100.53=vpn.example",
+              "--bootstrap-dns", "2001:db8:7::53=vpn.example"}},
             {"tunnel", {"--tunnel", "vpn0", "--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}}};
 }
 
@@ -174,6 +177,26 @@ inline std::vector<ConnectCase> connect_cases() {
                                       "198.51.100.9", "198.51.100.9:53"));
     out.push_back(hooks::connect_case("gateway_of_udp_asked_by_tcp", both, AF_INET, SOCK_STREAM,
                                       "198.51.100.9", "10.43.0.1:53"));
+    // A query by UDP may be one that leaves; what these say is none, and is refused where its packet is seen.
+    const hooks::Row boot = {
+        "", "UDP to a server of `--bootstrap-dns` while row B holds for its family", "boot", "", "", "", ""};
+    const hooks::Row no_boot = {"", "goes to the resolver", "boot", "", "", "", "", true};
+    const struct {
+        const char *name;
+        int family;
+        const char *asked, *resolver;
+    } kinds[] = {{"v4", AF_INET, "198.51.100.53", "10.43.0.1:53"},
+                 {"mapped", AF_INET6, "::ffff:198.51.100.53", "10.43.0.1:53"},
+                 {"v6", AF_INET6, "2001:db8:7::53", "2001:db8:43::1:53"}};
+    for (const auto &kind : kinds) {
+        const std::string suffix = std::string("_") + kind.name;
+        out.push_back(hooks::connect_case("bootstrap_server_by_udp" + suffix, boot, kind.family, SOCK_DGRAM,
+                                          kind.asked, "refused"));
+        out.push_back(hooks::connect_case("bootstrap_server_by_tcp" + suffix, no_boot, kind.family,
+                                          SOCK_STREAM, kind.asked, kind.resolver));
+    }
+    out.push_back(hooks::connect_case("beside_the_bootstrap_server", no_boot, AF_INET, SOCK_DGRAM, "10.9.0.1",
+                                      "10.43.0.1:53"));
     // The kernel takes the unspecified address for loopback.
     const hooks::Row unspecified = {"", "loopback", "both", "", "", "", ""};
     for (int type : {SOCK_DGRAM, SOCK_STREAM}) {

@@ -140,6 +140,7 @@ void KernelJudge::use(const World &world) {
     put_all(bpf_map__fd(maps.lk_gw_net), rows_.gw_net_keys, rows_.gw_net_values);
     put_all(bpf_map__fd(maps.lk_gw_port), rows_.gw_port_keys, rows_.gw_port_values);
     put_all(bpf_map__fd(maps.lk_net), rows_.net_keys, rows_.net_values);
+    put_all(bpf_map__fd(maps.lk_boots), rows_.boot_keys, rows_.boot_values);
     if (device_) {
         device_->epoch = epoch_;
         device_->ifindex = loopback_ifindex;
@@ -149,6 +150,7 @@ void KernelJudge::use(const World &world) {
     erase_all(bpf_map__fd(maps.lk_gw_net), old.gw_net_keys);
     erase_all(bpf_map__fd(maps.lk_gw_port), old.gw_port_keys);
     erase_all(bpf_map__fd(maps.lk_net), old.net_keys);
+    erase_all(bpf_map__fd(maps.lk_boots), old.boot_keys);
     forget_fragments();
 }
 

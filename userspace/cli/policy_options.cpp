@@ -71,6 +71,8 @@ void add_policy_options(CLI::App &app, PolicyOptions &options) {
     add_list(app, "--gw", options.gateways, "ADDR[/LEN][:PORT[/udp|tcp]]|ADDR[/LEN]/esp",
              "VPN server that may be talked to; IPv6 with a port in brackets");
     add_list(app, "--dns", options.resolvers, "ADDR[:PORT]", "Resolver inside the tunnel that queries go to");
+    add_list(app, "--bootstrap-dns", options.bootstrap, "ADDR=NAME[,NAME...]",
+             "Names that anybody may ask this server for in the clear, while no tunnel leads to a resolver");
     add_list(app, "--vpn-user", options.vpn_users, "USER|UID", "User whose sockets may talk to anything");
     add_list(app, "--vpn-cgroup", options.vpn_cgroups, "PATH",
              "Cgroup whose sockets may talk to anything, below the cgroup2 root");
@@ -112,6 +114,11 @@ Result<AttachRequest> to_request(const PolicyOptions &options) {
         return done.error();
     if (auto done = parse_all("--dns", options.resolvers, Resolver::parse, policy.resolvers); !done)
         return done.error();
+    for (const std::string &word : options.bootstrap) {
+        const auto names = BootstrapName::parse_list(word);
+        if (!names) return named("--bootstrap-dns", names.error());
+        policy.bootstrap.insert(policy.bootstrap.end(), names->begin(), names->end());
+    }
     if (auto done = parse_all("--vpn-user", options.vpn_users, VpnUser::parse, policy.vpn_users); !done)
         return done.error();
     if (auto done = parse_all("--vpn-cgroup", options.vpn_cgroups, parse_cgroup, policy.vpn_cgroups); !done)

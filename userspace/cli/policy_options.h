@@ -17,8 +17,8 @@ namespace lk {
 
 // The words as they were typed.
 struct PolicyOptions {
-    std::vector<std::string> interfaces, gateways, resolvers, vpn_users, vpn_cgroups, lan, nat64, tunnels,
-        insides, sockets_for;
+    std::vector<std::string> interfaces, gateways, resolvers, bootstrap, vpn_users, vpn_cgroups, lan, nat64,
+        tunnels, insides, sockets_for;
     std::optional<std::string> vpn_mark; // "" is a bad value, not a missing one
     std::string action = "refuse", hook = "auto";
     bool no_lan = false, lan_names = false, no_multicast = false, only = false, strict = false,

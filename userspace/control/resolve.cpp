@@ -86,17 +86,19 @@ Exit take(ResolveAnswer &answer, const Result<DnsAnswer> &got, RecordType type) 
 
 } // namespace
 
-Result<Resolver> server_of(const Policy &policy) {
+Result<Resolver> server_of(const Policy &policy, const DnsName &name) {
     std::vector<Resolver> servers;
+    for (const BootstrapName &boot : policy.bootstrap)
+        if (boot.name == name) servers.push_back({boot.server});
+    const bool named = !servers.empty();
     for (const Gateway &gateway : policy.gateways)
-        if (gateway.port == 53 && gateway.prefix.is_host() && gateway.protocol != Protocol::tcp)
+        if (!named && gateway.port == 53 && gateway.prefix.is_host() && gateway.protocol != Protocol::tcp)
             servers.push_back({gateway.prefix.address});
     std::ranges::sort(servers);
     servers.erase(std::unique(servers.begin(), servers.end()), servers.end());
     if (servers.empty())
-        return bad_input(
-            "it is not known whom to ask: the policy in force names no server for this (a gateway "
-            "with port 53); name one with --server");
+        return bad_input("it is not known whom to ask: the policy in force names no server for this "
+                         "(--bootstrap-dns, or a gateway with port 53); name one with --server");
     if (servers.size() > 1)
         return bad_input(fmt::format("it is not clear whom to ask: the policy names {} servers, {} and {} "
                                      "among them; name one with --server",
@@ -107,7 +109,8 @@ Result<Resolver> server_of(const Policy &policy) {
 Result<ResolveAnswer> resolve(const Site &site, const ResolveRequest &request) {
     const auto in_force = read_in_force(site);
     if (!in_force) return in_force.error();
-    const auto server = request.server ? Result<Resolver>(*request.server) : server_of(in_force->policy);
+    const auto server =
+        request.server ? Result<Resolver>(*request.server) : server_of(in_force->policy, request.name);
     if (!server) return server.error();
     std::vector<RecordType> types;
     if (request.v4) types.push_back(RecordType::a);

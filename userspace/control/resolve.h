@@ -34,8 +34,8 @@ struct ResolveAnswer {
 // Errors: no server is known, or the sockets cannot be made.
 Result<ResolveAnswer> resolve(const Site &site, const ResolveRequest &request);
 
-// The server that POLICY lets be asked: a gateway entry that is one address with port 53. An error unless
-// there is exactly one.
-Result<Resolver> server_of(const Policy &policy);
+// The server that POLICY lets be asked for NAME: by --bootstrap-dns; if none, a gateway entry that is one
+// address with port 53. An error unless there is exactly one.
+Result<Resolver> server_of(const Policy &policy, const DnsName &name);
 
 } // namespace lk

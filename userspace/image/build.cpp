@@ -49,6 +49,7 @@ std::uint64_t digest_of(const GatewaySet &set) {
             digest.add(row.any);
             digest.add(row.endpoints.size());
         }
+    digest.add(set.bootstrap.size());
     return digest.value();
 }
 
@@ -56,7 +57,7 @@ bool is_empty(const NetSet &set) {
     return set.empty();
 }
 bool is_empty(const GatewaySet &set) {
-    return set.hosts.empty() && set.nets.empty();
+    return set.hosts.empty() && set.nets.empty() && set.bootstrap.empty();
 }
 
 // Gives equal sets one place; the empty set has none.
@@ -123,6 +124,7 @@ Built build_image(const Document &document, const Topology &topology) {
             auto gateways = build_gateways(document.scopes[scope].policy);
             policy.record = policy_record(document.scopes[scope].policy, gateways);
             add_ways(policy.record, document.scopes[scope].policy, topology, plan.classes);
+            add_bootstrap(policy.record, gateways);
             note_tunnels(built.tunnels, policy.record);
             policy.gateway_set = gateway_sets.place(std::move(gateways));
             policy.done = true;

@@ -75,6 +75,14 @@ void drop_ways(MapImage &image, int ifindex) {
         drop(row.record.policy);
 }
 
+void add_bootstrap(lk_policy &record, const GatewaySet &gateways) {
+    const bool way4 = record.way4.ifindex != 0, way6 = way4 || record.way6.ifindex != 0; // IPv4 serves both
+    for (const auto &boot : gateways.bootstrap) {
+        if (boot.server.is_v4() && !way4) record.flags |= LK_POLICY_BOOTSTRAP4;
+        if (!boot.server.is_v4() && !way6) record.flags |= LK_POLICY_BOOTSTRAP6;
+    }
+}
+
 void note_tunnels(std::vector<int> &tunnels, const lk_policy &record) {
     for (const auto &way : {record.way4, record.way6}) {
         const int ifindex = static_cast<int>(way.ifindex);

@@ -21,6 +21,10 @@ void add_ways(lk_policy &record, const Policy &policy, const Topology &topology,
 // Takes back what leads through this device: it cannot carry answers.
 void drop_ways(MapImage &image, int ifindex);
 
+// Fills in for which families names may be asked in the clear: those for which RECORD has no way. To be
+// called before any is taken back: a tunnel that cannot carry queries leads to the resolver all the same.
+void add_bootstrap(lk_policy &record, const GatewaySet &gateways);
+
 // The tunnels that ways of these records lead by, sorted, each once.
 void note_tunnels(std::vector<int> &tunnels, const lk_policy &record);
 

@@ -32,7 +32,21 @@ static const struct lk_frag *lk_lookup_frag(const struct lk_frag_key *key) {
     return maps_of_call->frag(maps_of_call->self, key);
 }
 
+static const __u32 *lk_lookup_boot(const struct lk_boot *key) {
+    return maps_of_call->boot(maps_of_call->self, key);
+}
+
 #include "verdict.h"
+
+#include "bootstrap.h"
+
+static int bootstraps(const struct lk_dev *dev, const struct lk_pkt *pkt, const __u8 *frame, __u32 length) {
+    struct lk_boot_case boot = {};
+    if (!lk_boot_opens(dev, pkt, length, &boot)) return 0;
+    for (__u32 i = 0; i < boot.length; i++)
+        boot.datagram[i] = frame[pkt->l4_off + i];
+    return lk_boot_named(&boot);
+}
 
 struct lk_native_answer lk_native_judge(const struct lk_native_maps *maps, const struct lk_dev *dev,
                                         const struct lk_native_sender *sender, const void *frame,
@@ -47,6 +61,8 @@ struct lk_native_answer lk_native_judge(const struct lk_native_maps *maps, const
     struct lk_sender from = {
         .fwmark = sender->fwmark, .vpn_daemon = sender->vpn_daemon, .forwarded = sender->forwarded};
     struct lk_answer answer = lk_decide(dev, &pkt, &from, maps->now_ns);
+    if (lk_may_bootstrap(dev, answer) && bootstraps(dev, &pkt, bytes, length))
+        answer = LK_ANSWER(LK_PASS, LK_BOOTSTRAP_DNS);
     if (lk_opens_fragments(&pkt, answer)) {
         struct lk_frag_key key;
         struct lk_frag first = {.expires_ns = maps->now_ns + LK_FRAG_LIFE_NS, .reason = answer.reason};

@@ -20,6 +20,7 @@ struct lk_native_maps {
     const struct lk_gw *(*gw_net)(void *self, const struct lk_set_net *key);
     const __u32 *(*gw_port)(void *self, const struct lk_set_port *key);
     const __u32 *(*net)(void *self, const struct lk_set_net *key);
+    const __u32 *(*boot)(void *self, const struct lk_boot *key);
     struct lk_frag *(*frag)(void *self, const struct lk_frag_key *key);
     void (*frag_put)(void *self, const struct lk_frag_key *key, const struct lk_frag *value);
     __u64 now_ns;

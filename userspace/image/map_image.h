@@ -30,8 +30,9 @@ struct GatewayRow {
 };
 
 struct GatewaySet {
-    std::vector<GatewayRow> hosts; // full-length prefixes: rows of lk_gw, sorted by address
-    std::vector<GatewayRow> nets;  // rows of lk_gw_net, sorted
+    std::vector<GatewayRow> hosts;             // full-length prefixes: rows of lk_gw, sorted by address
+    std::vector<GatewayRow> nets;              // rows of lk_gw_net, sorted
+    std::vector<BootstrapName> bootstrap = {}; // rows of lk_boots, sorted
     bool operator==(const GatewaySet &) const = default;
 };
 

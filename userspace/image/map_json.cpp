@@ -53,8 +53,14 @@ std::string to_json(const MapImage &image) {
                            {"networks", set_number(device.net_set)},
                            {"policy", policy_json(device.record.policy)}});
     }
-    for (const auto &set : image.gateway_sets)
-        gateways.push_back({{"addresses", rows_json(set.hosts)}, {"prefixes", rows_json(set.nets)}});
+    for (const auto &set : image.gateway_sets) {
+        Json boots = Json::array();
+        for (const auto &boot : set.bootstrap)
+            boots.push_back(boot.str());
+        gateways.push_back({{"addresses", rows_json(set.hosts)},
+                            {"prefixes", rows_json(set.nets)},
+                            {"bootstrap_dns", boots}});
+    }
     for (const auto &set : image.net_sets) {
         Json rows = Json::array();
         for (const auto &row : set)

@@ -66,6 +66,8 @@ std::string to_text(const MapImage &image) {
                        grouped(set.nets.size()));
         add_rows(out, set.hosts);
         add_rows(out, set.nets);
+        for (const auto &boot : set.bootstrap)
+            fmt::format_to(to, "    {:<26} {}\n", boot.server.str(), "query for " + boot.name.str());
     }
     for (std::size_t i = 0; i < image.net_sets.size(); ++i) {
         fmt::format_to(to, "networks {}: {} prefixes\n", i + 1, grouped(image.net_sets[i].size()));

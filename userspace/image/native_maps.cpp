@@ -49,6 +49,10 @@ std::size_t NativeMaps::Hash::operator()(const lk_frag_key &key) const {
     return hash_bytes(key);
 }
 
+std::size_t NativeMaps::Hash::operator()(const lk_boot &key) const {
+    return hash_bytes(key);
+}
+
 template <typename Key>
 bool NativeMaps::Same::operator()(const Key &a, const Key &b) const {
     return std::memcmp(&a, &b, sizeof a) == 0;
@@ -88,6 +92,14 @@ lk_gw NativeMaps::gateway(const GatewayRow &row) {
     return value;
 }
 
+void NativeMaps::add_boot(std::uint32_t set, const BootstrapName &row) {
+    lk_boot key{set, row.server.abi(), {}};
+    boots_[key] = LK_BOOT_SERVER;
+    const auto &name = row.name.wire();
+    std::copy_n(name.begin(), std::min<std::size_t>(name.size(), LK_BOOT_NAME), key.name);
+    boots_[key] = LK_BOOT_NAMED;
+}
+
 NativeMaps::NativeMaps(const MapImage &image) {
     std::vector<lk_gw_row> hosts;
     for (std::size_t i = 0; i < image.gateway_sets.size(); ++i) {
@@ -96,6 +108,8 @@ NativeMaps::NativeMaps(const MapImage &image) {
             hosts.push_back({{set, row.prefix.address.abi()}, gateway(row)});
         for (const auto &row : image.gateway_sets[i].nets)
             gateway_nets_.add(set, row.prefix, gateway(row));
+        for (const auto &row : image.gateway_sets[i].bootstrap)
+            add_boot(set, row);
     }
     hosts_ = lay_out(hosts).value();
     for (std::size_t i = 0; i < image.net_sets.size(); ++i)
@@ -124,6 +138,10 @@ NativeMaps::NativeMaps(const MapImage &image) {
         return row == of(self).ports_.end() ? nullptr : &row->second;
     };
     maps_.net = [](void *self, const lk_set_net *key) { return of(self).nets_.longest(*key); };
+    maps_.boot = [](void *self, const lk_boot *key) -> const __u32 * {
+        const auto row = of(self).boots_.find(*key);
+        return row == of(self).boots_.end() ? nullptr : &row->second;
+    };
     maps_.frag = [](void *self, const lk_frag_key *key) -> lk_frag * {
         const auto row = of(self).frags_.find(*key);
         return row == of(self).frags_.end() ? nullptr : &row->second;

@@ -38,6 +38,7 @@ class NativeMaps {
         std::size_t operator()(const lk_set_net &key) const;
         std::size_t operator()(const lk_set_port &key) const;
         std::size_t operator()(const lk_frag_key &key) const;
+        std::size_t operator()(const lk_boot &key) const;
     };
     struct Same {
         template <typename Key>
@@ -53,11 +54,13 @@ class NativeMaps {
     };
 
     lk_gw gateway(const GatewayRow &row);
+    void add_boot(std::uint32_t set, const BootstrapName &row);
 
     GatewayTable hosts_;
     Trie<lk_gw> gateway_nets_;
     std::unordered_map<lk_set_port, __u32, Hash, Same> ports_;
     std::uint32_t port_sets_ = 0;
+    std::unordered_map<lk_boot, __u32, Hash, Same> boots_;
     Trie<__u32> nets_;
     std::unordered_map<lk_frag_key, lk_frag, Hash, Same> frags_;
     std::deque<lk_frag_key> frag_order_; // the oldest goes when LK_FRAG_ENTRIES are there

@@ -36,6 +36,7 @@ struct KernelMaps {
     Map<lk_set_net, lk_gw> gw_net;
     Map<lk_set_port, __u32> gw_port;
     Map<lk_set_net, __u32> net;
+    Map<lk_boot, __u32> boots;
     Map<lk_frag_key, lk_frag> frags;
     Map<int, lk_mark> marks;
     RawMap counts;

@@ -69,6 +69,19 @@ void Rows::add(const GatewaySet &set, std::uint32_t id, const IdSource &ids) {
         gw_net_keys.push_back(net_key(row.prefix, id));
         gw_net_values.push_back(maker.value(row));
     }
+    const auto boot = [&](const BootstrapName &row, const std::string &name, __u32 value) {
+        lk_boot key{};
+        key.set = id;
+        key.server = row.server.abi();
+        std::copy_n(name.begin(), std::min<std::size_t>(name.size(), LK_BOOT_NAME), key.name);
+        boot_keys.push_back(key);
+        boot_values.push_back(value);
+    };
+    for (std::size_t i = 0; i < set.bootstrap.size(); ++i) {
+        const auto &row = set.bootstrap[i];
+        if (i == 0 || set.bootstrap[i - 1].server != row.server) boot(row, {}, LK_BOOT_SERVER);
+        boot(row, row.name.wire(), LK_BOOT_NAMED);
+    }
 }
 
 void Rows::add(const NetSet &set, std::uint32_t id) {

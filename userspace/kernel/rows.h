@@ -20,6 +20,8 @@ struct Rows {
     std::vector<lk_gw> gw_net_values;
     std::vector<lk_set_port> gw_port_keys;
     std::vector<__u32> gw_port_values;
+    std::vector<lk_boot> boot_keys; // by server the row that says so, then its names
+    std::vector<__u32> boot_values;
     std::vector<lk_set_net> net_keys;
     std::vector<__u32> net_values;
 

@@ -50,6 +50,7 @@ Json policy_to_json(const Policy &policy) {
         cgroups.push_back({{"path", bytes_to_json(cgroup.path)}, {"id", cgroup.id}, {"level", cgroup.level}});
     return {{"gateways", list_to_json(policy.gateways)},
             {"resolvers", list_to_json(policy.resolvers)},
+            {"bootstrap_dns", list_to_json(policy.bootstrap)},
             {"vpn_users", users},
             {"vpn_cgroups", cgroups},
             {"vpn_mark", policy.vpn_mark ? Json(policy.vpn_mark->str()) : Json(nullptr)},
@@ -207,6 +208,7 @@ void read_policy(Reader &reader, const std::string &path, const Json &json, Poli
     reader.object(path, json,
                   {{"gateways", reader.into(policy.gateways)},
                    {"resolvers", reader.into(policy.resolvers)},
+                   {"bootstrap_dns", reader.into(policy.bootstrap)},
                    {"vpn_users", users},
                    {"vpn_cgroups", cgroups},
                    {"vpn_mark", mark},

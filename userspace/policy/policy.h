@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "policy/address.h"
+#include "policy/dns_name.h"
 
 namespace lk {
 
@@ -38,6 +39,17 @@ struct Resolver {
     static Result<Resolver> parse_as(std::string_view option, std::string_view text);
     std::string str() const;
     auto operator<=>(const Resolver &) const = default;
+};
+
+// One name of --bootstrap-dns ADDR=NAME[,NAME...]: a query for it to this server, port 53, may leave in the
+// clear while no tunnel leads to a resolver.
+struct BootstrapName {
+    Address server;
+    DnsName name;                                              // max_bootstrap_wire bytes in a message
+    static Result<BootstrapName> parse(std::string_view text); // ADDR=NAME
+    static Result<std::vector<BootstrapName>> parse_list(std::string_view text);
+    std::string str() const;
+    auto operator<=>(const BootstrapName &) const = default;
 };
 
 // --vpn-user USER|UID. uid 0 and 65534 are refused.
@@ -75,8 +87,9 @@ Result<Action> parse_action(std::string_view text);
 Result<HookKind> parse_hook(std::string_view text);
 
 struct Policy {
-    std::vector<Gateway> gateways;   // sorted, unique
-    std::vector<Resolver> resolvers; // in the order given
+    std::vector<Gateway> gateways;        // sorted, unique
+    std::vector<Resolver> resolvers;      // in the order given
+    std::vector<BootstrapName> bootstrap; // sorted, unique
     std::vector<VpnUser> vpn_users;
     std::vector<VpnCgroup> vpn_cgroups;
     std::optional<Fwmark> vpn_mark;
@@ -99,6 +112,7 @@ struct Policy {
 
 constexpr std::size_t max_gateways = 100'000; // rows for --nat64 included
 constexpr std::size_t max_lan_prefixes = 10'000;
+constexpr std::size_t max_bootstrap_names = 64, max_bootstrap_wire = 127;
 
 // File names of the executables that make packet sockets because a link needs it (DHCP, 802.1X, discovery).
 const std::vector<std::string> &link_programs();

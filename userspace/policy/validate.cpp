@@ -39,6 +39,9 @@ Result<void> check_sizes(const Policy &policy) {
         !fits)
         return fits;
     if (auto fits = check_size("--lan prefixes", policy.lan.size(), max_lan_prefixes); !fits) return fits;
+    if (auto fits = check_size("names of --bootstrap-dns", policy.bootstrap.size(), max_bootstrap_names);
+        !fits)
+        return fits;
     if (policy.vpn_users.size() > LK_MAX_UIDS)
         return bad_input(
             fmt::format("{} VPN users: expected {} at most; name a cgroup of them with --vpn-cgroup",
@@ -63,6 +66,18 @@ Result<void> check_combination(const Policy &policy) {
         return bad_input(
             "--strict lets only the VPN daemon reach gateways, and none is known: add --vpn-user, "
             "--vpn-cgroup or --vpn-mark");
+    if (policy.lockdown && !policy.bootstrap.empty())
+        return bad_input(
+            fmt::format("--lockdown lets no name be asked, and --bootstrap-dns {} was given: leave "
+                        "out one of the two",
+                        policy.bootstrap.front().str()));
+    for (const auto &resolver : policy.resolvers)
+        for (const auto &boot : policy.bootstrap)
+            if (boot.server == resolver.address)
+                return bad_input(
+                    fmt::format("--bootstrap-dns {}: this server is the resolver {}, which is asked "
+                                "through the tunnel only",
+                                boot.str(), resolver.str()));
     for (const auto &resolver : policy.resolvers)
         for (const auto &gateway : policy.gateways)
             if (gateway.prefix.contains(resolver.address))
@@ -140,6 +155,7 @@ const std::vector<std::string> &link_programs() {
 
 Policy normalise(Policy policy) {
     sort_unique(policy.gateways);
+    sort_unique(policy.bootstrap);
     sort_unique(policy.lan);
     sort_unique(policy.nat64);
     sort_unique(policy.tunnels);

@@ -28,11 +28,12 @@ std::string policys_part(const ResolveAnswer &answer) {
     if (judged.verdict == LK_REWRITE)
         return fmt::format("{} sends such queries to the VPN's resolver: the answer is its, not that of {}",
                            where, answer.server.str());
-    return fmt::format("{} {} the query: ask as the VPN daemon (--vpn-user), or attach with the gateway {}",
-                       where, judged.verdict == LK_REFUSE ? "refuses" : "drops",
-                       answer.server.address.is_v4()
-                           ? fmt::format("{}:{}/udp", answer.server.address.str(), answer.server.port)
-                           : fmt::format("[{}]:{}/udp", answer.server.address.str(), answer.server.port));
+    std::string what_to_do = "ask as the VPN daemon (--vpn-user)";
+    if (answer.server.port == 53)
+        what_to_do += fmt::format(", or attach with --bootstrap-dns {}={}", answer.server.address.str(),
+                                  answer.name.str());
+    return fmt::format("{} {} the query: {}", where, judged.verdict == LK_REFUSE ? "refuses" : "drops",
+                       what_to_do);
 }
 
 } // namespace

@@ -15,6 +15,8 @@ NativeJudge::NativeJudge(const World &world) {
         gw_port_.put(rows.gw_port_keys[i], rows.gw_port_values[i]);
     for (std::size_t i = 0; i < rows.net_keys.size(); ++i)
         net_.put(rows.net_keys[i], rows.net_values[i]);
+    for (std::size_t i = 0; i < rows.boot_keys.size(); ++i)
+        boots_.put(rows.boot_keys[i], rows.boot_values[i]);
 }
 
 Answer NativeJudge::judge(const Sender &sender, std::span<const std::uint8_t> frame, std::uint64_t now_ns) {
@@ -30,6 +32,9 @@ Answer NativeJudge::judge(const Sender &sender, std::span<const std::uint8_t> fr
     };
     maps.net = [](void *s, const lk_set_net *key) -> const __u32 * {
         return static_cast<NativeJudge *>(s)->net_.find(*key);
+    };
+    maps.boot = [](void *s, const lk_boot *key) -> const __u32 * {
+        return static_cast<NativeJudge *>(s)->boots_.find(*key);
     };
     maps.frag = [](void *s, const lk_frag_key *key) {
         return static_cast<NativeJudge *>(s)->frags_.find(*key);

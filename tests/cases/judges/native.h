@@ -84,6 +84,7 @@ class NativeJudge {
     PrefixTable<lk_gw> gw_net_;
     ByteTable<lk_set_port, __u32> gw_port_;
     PrefixTable<__u32> net_;
+    ByteTable<lk_boot, __u32> boots_;
     ByteTable<lk_frag_key, lk_frag> frags_;
 };
 

@@ -105,6 +105,10 @@ TEST(CommandLine, BadInput) {
         {"attach --gw [2001:db8::7", "[2001:db8::7", "--gw: "},
         {"attach --lockdown --dns 10.42.0.1:0", "\"0\"", "--dns: "},
         {"attach --lockdown --dns dns.example", "\"dns.example\"", "--dns takes addresses"},
+        {"attach --lockdown --bootstrap-dns 198.51.100.53", "\"198.51.100.53\"", "--bootstrap-dns: "},
+        {"attach --lockdown --bootstrap-dns ns.example=a.b", "\"ns.example\"", "--bootstrap-dns takes"},
+        {"attach --lockdown --bootstrap-dns 198.51.100.53=a..b", "\"a..b\"", "--bootstrap-dns: "},
+        {"attach --lockdown --bootstrap-dns 198.51.100.53=a.b", "198.51.100.53=a.b", "--lockdown"},
         {"attach --vpn-user no-such-user-here", "\"no-such-user-here\"", "--vpn-user: "},
         {"attach --vpn-user 0", "\"0\"", "--vpn-user: "},
         {"attach --vpn-user root", "\"root\"", "--vpn-user: "},
@@ -157,7 +161,8 @@ Result<AttachRequest> request_of(const std::string &line) {
 TEST(PolicyOptions, EachReachesThePolicy) {
     const auto made = request_of(
         "eth0 --gw 198.51.100.7:1194/udp --gw [2001:db8::7]:51820/udp eth1 --dns 10.42.0.1 --dns "
-        "[2001:db8::53]:53 --vpn-user 105 --vpn-cgroup system.slice/vpn.service --vpn-mark 0x10/0xff --lan "
+        "[2001:db8::53]:53 --bootstrap-dns 198.51.100.53=B.example,a.example --vpn-user 105 --vpn-cgroup "
+        "system.slice/vpn.service --vpn-mark 0x10/0xff --lan "
         "100.64.0.0/10 --no-lan --lan-names --no-multicast --nat64 64:ff9b::/96 --tunnel wg9 --inside vnet0 "
         "--pppoe --only --strict --action drop --hook clsact --lock-sockets --sockets-for tcpdump");
     ASSERT_TRUE(made) << made.error().message;
@@ -168,6 +173,8 @@ TEST(PolicyOptions, EachReachesThePolicy) {
     ASSERT_EQ(policy.gateways.size(), 2u);
     ASSERT_EQ(policy.resolvers.size(), 2u);
     EXPECT_EQ(policy.resolvers[1].str(), Resolver::parse("2001:db8::53").value().str());
+    ASSERT_EQ(policy.bootstrap.size(), 2u);
+    EXPECT_EQ(policy.bootstrap[1].str(), "198.51.100.53=b.example");
     EXPECT_EQ(policy.vpn_users.at(0).uid, 105u);
     EXPECT_EQ(policy.vpn_cgroups.at(0).path, "system.slice/vpn.service");
     EXPECT_EQ(policy.vpn_mark->value, 0x10u);

@@ -102,5 +102,31 @@ TEST(Ways, OfSeveralResolversTheFirst) {
     EXPECT_EQ(tunnels, std::vector<int>{4});
 }
 
+// Names may be asked in the clear where no tunnel leads to a resolver that would serve the query.
+TEST(Ways, BootstrapHoldsWithoutThem) {
+    const auto flags = [](const Machine &machine, const std::vector<const char *> &resolvers,
+                          const char *names) {
+        GatewaySet gateways;
+        gateways.bootstrap = BootstrapName::parse_list(names).value();
+        lk_policy record = machine.ways(resolvers);
+        add_bootstrap(record, gateways);
+        return record.flags;
+    };
+    constexpr std::uint32_t v4 = LK_POLICY_BOOTSTRAP4, v6 = LK_POLICY_BOOTSTRAP6;
+    const char *names4 = "198.51.100.53=vpn.example", *names6 = "2001:db8::53=vpn.example";
+    Machine none, tunnel4, tunnel6;
+    tunnel4.add(4, DeviceClass::tunnel, {own("10.42.0.2", 24)});
+    tunnel6.add(4, DeviceClass::tunnel, {own("fd42::2", 64)});
+    const std::vector<const char *> both{"10.42.0.1", "fd42::1"};
+    EXPECT_EQ(flags(none, both, names4), v4);
+    EXPECT_EQ(flags(none, both, names6), v6);
+    EXPECT_EQ(flags(none, {}, names4), v4);
+    EXPECT_EQ(flags(tunnel4, both, names4), 0u);
+    EXPECT_EQ(flags(tunnel4, both, names6), 0u) << "an IPv4 resolver serves IPv6 queries";
+    EXPECT_EQ(flags(tunnel4, {"fd42::1"}, names4), v4);
+    EXPECT_EQ(flags(tunnel6, both, names6), 0u);
+    EXPECT_EQ(flags(tunnel6, both, names4), v4) << "an IPv6 resolver serves no IPv4 query";
+}
+
 } // namespace
 } // namespace lk

@@ -19,6 +19,7 @@ Policy full_policy() {
          {"198.51.100.7", "198.51.100.0/24:1194/udp", "[2001:db8::/64]:443/tcp", "2001:db8::9/esp"})
         policy.gateways.push_back(*Gateway::parse(text));
     policy.resolvers = {*Resolver::parse("10.42.0.1"), *Resolver::parse("[2001:db8::53]:5353")};
+    policy.bootstrap = BootstrapName::parse_list("198.51.100.53=a.example,vpn.example.org").value();
     policy.vpn_users = {{105, "openvpn"}, {4294967294u, "4294967294"}};
     policy.vpn_cgroups = {{"/system.slice/openvpn.service", 0xffffffffffffffffull, 2},
                           {"/\xff\xfe odd\n", 7, 1}};
