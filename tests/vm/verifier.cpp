@@ -74,6 +74,8 @@ std::vector<Subject> subjects() {
         all.push_back({object.name, object.bytes, true});
         if (!object.exact.empty()) all.push_back({fmt::format("{}_exact", object.name), object.exact, false});
     }
+    const auto tunnel = lk::tunnel_object();
+    all.push_back({tunnel.name, tunnel.bytes, true});
     for (const auto &object : {lk::compat_object(), lk::lsm_object()})
         all.push_back({object.name, object.bytes, false});
     return all;

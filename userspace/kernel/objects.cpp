@@ -25,15 +25,19 @@ std::span<const std::uint8_t> bytes(const void *data, std::size_t size) {
 
 } // namespace
 
-std::array<EmbeddedObject, 3> embedded_objects() {
-    std::size_t uplink_size = 0, exact_size = 0, cgroup_size = 0, tunnel_size = 0;
+std::array<EmbeddedObject, 2> embedded_objects() {
+    std::size_t uplink_size = 0, exact_size = 0, cgroup_size = 0;
     const void *uplink = skeleton::lk_uplink__elf_bytes(&uplink_size);
     const void *exact = skeleton::lk_uplink_exact__elf_bytes(&exact_size);
     const void *cgroup = skeleton::lk_cgroup__elf_bytes(&cgroup_size);
-    const void *tunnel = skeleton::lk_tunnel__elf_bytes(&tunnel_size);
     return {{{"lk_uplink", bytes(uplink, uplink_size), bytes(exact, exact_size)},
-             {"lk_cgroup", bytes(cgroup, cgroup_size)},
-             {"lk_tunnel", bytes(tunnel, tunnel_size)}}};
+             {"lk_cgroup", bytes(cgroup, cgroup_size)}}};
+}
+
+EmbeddedObject tunnel_object() {
+    std::size_t size = 0;
+    const void *tunnel = skeleton::lk_tunnel__elf_bytes(&size);
+    return {"lk_tunnel", bytes(tunnel, size)};
 }
 
 EmbeddedObject compat_object() {
@@ -57,6 +61,7 @@ std::uint64_t embedded_digest() {
     };
     for (const auto &object : embedded_objects())
         add(object);
+    add(tunnel_object());
     add(compat_object());
     add(lsm_object());
     return digest;

@@ -16,7 +16,8 @@ struct EmbeddedObject {
     std::span<const std::uint8_t> exact{};
 };
 // The uplink's first. Every kernel must take these.
-std::array<EmbeddedObject, 3> embedded_objects();
+std::array<EmbeddedObject, 2> embedded_objects();
+EmbeddedObject tunnel_object(); // loaded where there is a tunnel that leads to a resolver
 EmbeddedObject compat_object(); // these two need BTF
 EmbeddedObject lsm_object();
 

@@ -22,12 +22,12 @@ std::string build_pin(const std::string &directory) {
     return directory + "/build";
 }
 
-Result<void> load_and_pin(const EmbeddedObject &embedded, const Pins &pins) {
+Result<void> load_and_pin(const EmbeddedObject &embedded, const Pins &pins, const std::string &directory) {
     auto object = load_object(embedded, pins.maps());
     if (!object) return object.error();
     bpf_program *program = nullptr;
     bpf_object__for_each_program(program, object->get()) {
-        const auto path = fmt::format("{}/{}", pins.new_programs(), bpf_program__name(program));
+        const auto path = fmt::format("{}/{}", directory, bpf_program__name(program));
         if (bpf_obj_pin(bpf_program__fd(program), path.c_str()) != 0)
             return system_error(fmt::format("cannot pin {}", path), errno);
     }
@@ -65,6 +65,25 @@ Result<void> pin_build(const Pins &pins) {
     return {};
 }
 
+// WORD_MAP_ID: of the map that the uplink's and the tunnels' programs must use.
+Result<void> open_pinned(const Pins &pins, const std::string &name, std::uint32_t word_map_id,
+                         Programs &programs) {
+    const auto path = fmt::format("{}/{}", pins.programs(), name);
+    auto opened = open_pin(path);
+    if (opened.error != 0) return system_error("cannot open " + path, opened.error);
+    const auto object_info = identify(opened.fd.get());
+    if (!object_info || object_info->kind != BpfKind::program || object_info->name != name)
+        return failure(path + " is not our program");
+    const auto info = program_info(opened.fd.get());
+    const bool must_use = name == uplink_program || name == tunnel_out_program;
+    if (must_use && std::ranges::find(info->map_ids, word_map_id) == info->map_ids.end())
+        return failure(path + " works with other maps than those pinned beside it");
+    programs.insert_or_assign(name, Program{std::move(opened.fd), info->id});
+    return {};
+}
+
+constexpr const char *tunnel_programs[] = {tunnel_in_program, tunnel_out_program};
+
 } // namespace
 
 Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id) {
@@ -74,21 +93,25 @@ Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id) {
         if (!object) return object.error();
         bpf_program *program = nullptr;
         bpf_object__for_each_program(program, object->get()) {
-            const std::string name = bpf_program__name(program);
-            const auto path = fmt::format("{}/{}", pins.programs(), name);
-            auto opened = open_pin(path);
-            if (opened.error != 0) return system_error("cannot open " + path, opened.error);
-            const auto object_info = identify(opened.fd.get());
-            if (!object_info || object_info->kind != BpfKind::program || object_info->name != name)
-                return failure(path + " is not our program");
-            const auto info = program_info(opened.fd.get());
-            if (name == uplink_program &&
-                std::find(info->map_ids.begin(), info->map_ids.end(), word_map_id) == info->map_ids.end())
-                return failure(path + " works with other maps than those pinned beside it");
-            programs.emplace(name, Program{std::move(opened.fd), info->id});
+            auto opened = open_pinned(pins, bpf_program__name(program), word_map_id, programs);
+            if (!opened) return opened.error();
         }
     }
+    // Those that are not there, or not as they should be, are loaded when they are wanted.
+    for (const char *name : tunnel_programs)
+        (void)open_pinned(pins, name, word_map_id, programs);
     return programs;
+}
+
+Result<void> want_tunnel_programs(const Pins &pins, std::uint32_t word_map_id, Programs &programs) {
+    const auto have = [&programs](const char *name) { return programs.contains(name); };
+    if (std::ranges::all_of(tunnel_programs, have)) return {};
+    for (const char *name : tunnel_programs)
+        if (auto removed = remove_pin(fmt::format("{}/{}", pins.programs(), name)); !removed) return removed;
+    if (auto loaded = load_and_pin(tunnel_object(), pins, pins.programs()); !loaded) return loaded;
+    for (const char *name : tunnel_programs)
+        if (auto opened = open_pinned(pins, name, word_map_id, programs); !opened) return opened;
+    return {};
 }
 
 bool programs_are_current(const Pins &pins) {
@@ -99,7 +122,8 @@ bool programs_are_current(const Pins &pins) {
 }
 
 bool maps_suit_objects(const Pins &pins) {
-    for (const auto &embedded : embedded_objects()) {
+    const auto always = embedded_objects();
+    for (const auto &embedded : {always[0], always[1], tunnel_object()}) {
         auto object = open_object(embedded);
         if (!object) return false;
         bpf_map *map = nullptr;
@@ -123,7 +147,7 @@ Result<void> load_programs(const Pins &pins) {
     for (const auto &directory : {pins.maps(), pins.new_programs(), pins.links()})
         if (auto made = make_directory(directory); !made) return made;
     for (const auto &embedded : embedded_objects())
-        if (auto loaded = load_and_pin(embedded, pins); !loaded) return loaded;
+        if (auto loaded = load_and_pin(embedded, pins, pins.new_programs()); !loaded) return loaded;
     if (auto prepared = prepare_maps(pins); !prepared) return prepared;
     if (auto pinned = pin_build(pins); !pinned) return pinned;
     // A crash between these leaves the namespace without progs/, and the next one comes here again.

@@ -19,10 +19,14 @@ struct Program {
     Fd fd;
     std::uint32_t id = 0;
 };
-using Programs = std::map<std::string, Program>; // by name: every one that this build has
+using Programs = std::map<std::string, Program>; // by name: every one that is loaded
 
 // The pinned programs, which must use the map WORD_MAP_ID (they judge by our word, and not by one of old).
 Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id);
+
+// Loads and pins the tunnels' programs beside the others if they are not in PROGRAMS, and adds them.
+// Verifying them takes as long as the rest together, and most machines have no tunnel when they come up.
+Result<void> want_tunnel_programs(const Pins &pins, std::uint32_t word_map_id, Programs &programs);
 
 // True if the pinned programs were loaded from the very objects in this executable.
 bool programs_are_current(const Pins &pins);
@@ -31,8 +35,8 @@ bool programs_are_current(const Pins &pins);
 // do.
 bool maps_suit_objects(const Pins &pins);
 
-// Makes the maps that are missing in pins.maps(), loads both objects over them and pins the programs, so that
-// progs/ is there as a whole or not at all.
+// Makes the maps that are missing in pins.maps(), loads the objects that are always there over them and pins
+// the programs, so that progs/ is there as a whole or not at all.
 Result<void> load_programs(const Pins &pins);
 
 } // namespace lk

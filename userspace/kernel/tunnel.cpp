@@ -18,8 +18,10 @@ namespace lk {
 
 namespace {
 
+constexpr const char *tunnels_map_name = "lk_tunnels";
+
 Result<Map<__u32, lk_tunnel>> open_tunnels(const Pins &pins) {
-    return Map<__u32, lk_tunnel>::open(pins.maps(), "lk_tunnels", BPF_MAP_TYPE_HASH, LK_TUNNELS);
+    return Map<__u32, lk_tunnel>::open(pins.maps(), tunnels_map_name, BPF_MAP_TYPE_HASH, LK_TUNNELS);
 }
 
 struct Side {
@@ -107,6 +109,8 @@ Result<void> note_device(const Pins &pins, int ifindex, bool ethernet) {
 Result<void> State::attach_tunnel(int ifindex, bool ethernet) {
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here;
     if (auto fresh = impl_->refresh(); !fresh) return fresh;
+    auto loaded = want_tunnel_programs(impl_->pins, impl_->maps.word.raw().id(), impl_->programs);
+    if (!loaded) return loaded;
     if (auto noted = note_device(impl_->pins, ifindex, ethernet); !noted) return noted;
     for (const auto &side : sides)
         if (auto done = attach_side(impl_->pins, ifindex, side, impl_->program(side.program)); !done)
@@ -120,6 +124,7 @@ Result<void> State::detach_tunnel(int ifindex) {
         if (auto dropped = drop_filters(impl_->pins, ifindex); !dropped) return dropped;
     for (const auto &side : sides)
         if (auto dropped = drop(pin_of(impl_->pins, side, ifindex)); !dropped) return dropped;
+    if (!path_exists(impl_->pins.maps() + "/" + tunnels_map_name)) return {};
     const auto map = open_tunnels(impl_->pins);
     if (!map) return map.error();
     return map->erase_all({static_cast<__u32>(ifindex)});
@@ -127,7 +132,8 @@ Result<void> State::detach_tunnel(int ifindex) {
 
 bool State::tunnel_alive(int ifindex) const {
     return std::ranges::all_of(sides, [&](const Side &side) {
-        return hold_of(impl_->pins, side, ifindex, impl_->program(side.program)) != Hold::none;
+        return impl_->programs.contains(side.program) &&
+               hold_of(impl_->pins, side, ifindex, impl_->program(side.program)) != Hold::none;
     });
 }
 
