@@ -84,6 +84,7 @@ static __always_inline int lk_boot_named(struct lk_boot_case *c) {
     __u32 length = LK_BOOT_HEADERS + end + 4;
     if (additional == LK_HTONS(1)) { /* EDNS without options, which could carry anything */
         if (rest[4] || lk_load16(rest + 5) != LK_HTONS(41) || lk_load16(rest + 13)) return 0;
+        if (lk_load32(rest + 9) & ~LK_HTONL(0x8000)) return 0; /* of the flags, DO alone */
         length += 11;
     } else if (additional) {
         return 0;

@@ -24,6 +24,8 @@ __noinline int lk_boot_read(struct __sk_buff *skb, __u32 offset) {
     if (!c) return 0;
     __u32 length = *(volatile __u32 *)&c->length;
     if (length < LK_BOOT_LEAST || length > LK_BOOT_MOST) return 0;
+    /* Into memory that the sender cannot write any more (MSG_ZEROCOPY): what is read is what leaves. */
+    if (bpf_skb_pull_data(skb, offset + length)) return 0;
     if (bpf_skb_load_bytes(skb, offset, c->datagram, length)) return 0;
     return lk_boot_named(c);
 }
@@ -33,7 +35,7 @@ static __noinline int lk_bootstraps(struct __sk_buff *skb, const struct lk_dev *
                                     const struct lk_pkt *pkt) {
     __u32 zero = 0;
     struct lk_boot_case *c = bpf_map_lookup_elem(&lk_boot_room, &zero);
-    if (!c || skb->vlan_present || skb->gso_segs > 1) return 0;
+    if (!c || skb->vlan_present || skb->gso_size) return 0;
     if (!lk_boot_opens(dev, pkt, skb->len, c)) return 0;
     return lk_boot_read(skb, pkt->l4_off);
 }

@@ -147,6 +147,19 @@ static __always_inline enum lk_carried lk_carry_admit(struct __sk_buff *skb, str
     return given == LK_NAT_STRAY ? LK_CARRY_STRAY : LK_CARRY_DONE;
 }
 
+/* Not 0: a query that was sent on before, by whichever scope's way, and leaves by this tunnel now. */
+static __always_inline int lk_carry_is_ours(struct lk_carry *c) {
+    const struct lk_pkt *pkt = &c->pkt;
+    if (!lk_nat_place(pkt->proto, pkt->sport, &c->index, &c->slot)) return 0;
+    struct lk_nat_bucket *bucket = lk_lookup_nat(c->index);
+    if (!bucket) return 0;
+    __u32 slot = c->slot;
+    lk_nat_lock(bucket);
+    int ours = lk_nat_sent(bucket, slot, c->ifindex, &pkt->src, &pkt->dst, pkt->dport);
+    lk_nat_unlock(bucket);
+    return ours;
+}
+
 /* The query as it goes to the resolver: after lk_carry_admit. SPOILT or DONE. */
 static __always_inline enum lk_carried lk_carry_send(struct __sk_buff *skb, struct lk_carry *c) {
     struct lk_translation *t = &c->t;

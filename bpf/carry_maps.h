@@ -47,6 +47,12 @@ static __always_inline struct lk_carry *lk_carry_room(void) {
     return bpf_map_lookup_elem(&lk_room, &zero);
 }
 
+__noinline int lk_room_is_ours(struct __sk_buff *skb) {
+    struct lk_carry *room = lk_carry_room();
+    __asm__ volatile("" ::"r"(skb)); /* unused, clang would pass nothing for it */
+    return room ? lk_carry_is_ours(room) : 0;
+}
+
 /* enum lk_carried */
 __noinline int lk_room_admit(struct __sk_buff *skb) {
     struct lk_carry *room = lk_carry_room();

@@ -207,4 +207,13 @@ static __always_inline int lk_nat_answer(struct lk_nat_bucket *bucket, __u32 slo
     return 1;
 }
 
+/* 1 if this is the flow of the slot, as its queries are sent. */
+static __always_inline int lk_nat_sent(const struct lk_nat_bucket *bucket, __u32 slot, __u32 tunnel,
+                                       const struct lk_addr *src, const struct lk_addr *dst, __be16 dport) {
+    slot &= LK_NAT_SLOTS - 1;
+    const struct lk_nat_flow *there = &bucket->flow[slot];
+    return bucket->tag[slot] && there->tunnel == tunnel && there->resolver_port == dport &&
+           lk_addr_equal(&there->source, src) && lk_addr_equal(&there->resolver, dst);
+}
+
 #endif

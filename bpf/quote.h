@@ -13,8 +13,10 @@
 
 #include "parse.h"
 
-/* Not 0: an error about a TCP or UDP packet from port 53. Answers are delivered without options or
- * extensions. */
+/*
+ * Not 0: an error about a TCP or UDP packet from port 53. Answers are delivered without options or extensions
+ * other than IPv6's of a fragment, whose port may be in another one: any quote of a fragment counts.
+ */
 static __noinline int lk_quotes_answer(struct __sk_buff *skb, const struct lk_pkt *pkt) {
     const int icmp4 = pkt->family == 4 && pkt->proto == LK_PROTO_ICMP;
     const int icmp6 = pkt->family == 6 && pkt->proto == LK_PROTO_ICMPV6;
@@ -25,6 +27,7 @@ static __noinline int lk_quotes_answer(struct __sk_buff *skb, const struct lk_pk
     __be16 port = 0;
     const __u32 quote = pkt->l4_off + 8;
     if (bpf_skb_load_bytes(skb, quote + (icmp4 ? 9 : 6), &proto, 1)) return 0;
+    if (icmp6 && proto == LK_PROTO_FRAGMENT) return 1;
     if (bpf_skb_load_bytes(skb, quote + (icmp4 ? 20 : 40), &port, 2)) return 0;
     return (proto == LK_PROTO_UDP || proto == LK_PROTO_TCP) && port == LK_HTONS(53);
 }

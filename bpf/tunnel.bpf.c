@@ -113,12 +113,15 @@ int lk_tunnel_in(struct __sk_buff *skb) {
     }
 }
 
-static __noinline int lk_is_daemon(struct __sk_buff *skb, const struct lk_policy *policy) {
+/* Notes the sender's user on the way. */
+static __noinline int lk_is_daemon(struct __sk_buff *skb, const struct lk_policy *policy,
+                                   struct lk_carry *room) {
     struct bpf_sock *sk = skb->sk;
     struct bpf_sock *full = sk ? bpf_sk_fullsock(sk) : NULL;
     if (!full) return 0;
     const struct lk_mark *mark = bpf_sk_storage_get(&lk_marks, full, 0, 0);
     if (!mark) return 0;
+    room->uid = mark->uid;
     if (lk_uid_is_daemon(policy, mark->uid)) return 1;
     for (__u32 i = 0; i < LK_MAX_CGROUPS; i++) {
         if (i >= policy->n_cgroups) break;
@@ -149,16 +152,20 @@ int lk_tunnel_out(struct __sk_buff *skb) {
     const struct lk_tunnel *tunnel = lk_find_tunnel(skb);
     if (!tunnel) return LK_NEXT;
     struct lk_carry *room = lk_case_of(skb, !tunnel->ethernet);
-    if (!room || !lk_is_query(&room->pkt) || lk_to_resolver(policy, &room->pkt)) return LK_NEXT;
+    if (!room || !lk_is_query(&room->pkt) || lk_room_is_ours(skb)) return LK_NEXT;
+    /* Directly to a resolver, but from a port of ours: its answer would be taken for another's. */
+    __u32 bucket, slot;
+    const int collides = lk_nat_place(room->pkt.proto, room->pkt.sport, &bucket, &slot);
+    if (lk_to_resolver(policy, &room->pkt) && !collides) return LK_NEXT;
     if (lk_covers(policy, &room->pkt.dst, room->pkt.proto, room->pkt.dport)) return LK_NEXT;
-    if (lk_is_daemon(skb, policy)) return LK_NEXT;
+    room->uid = 0;
+    if (lk_is_daemon(skb, policy, room)) return LK_NEXT;
 
     struct lk_answer answer = lk_verdict_dns(policy, &room->pkt);
     const struct lk_way *way = lk_way_for(policy, room->pkt.family);
     int action = TC_ACT_SHOT;
     if (answer.verdict == LK_REWRITE && way) {
         room->way = *way;
-        room->uid = 0;
         room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
         const int fits = !lk_carry_too_big(skb, room, skb->gso_size);
         int carried = fits ? lk_room_query(skb) : LK_CARRY_SPOILT;

@@ -147,6 +147,18 @@ void rows_bootstrap(Table &t) {
                     q.rest[10] = 4;
                     q.rest.insert(q.rest.end(), {0, 10, 0, 0});
                 })));
+        refused("edns-rcode", packet(asks([](Query &q) {
+                    q.additional = 1, q.rest = edns;
+                    q.rest[5] = 1;
+                })));
+        refused("edns-version", packet(asks([](Query &q) {
+                    q.additional = 1, q.rest = edns;
+                    q.rest[6] = 1;
+                })));
+        refused("edns-flag", packet(asks([](Query &q) {
+                    q.additional = 1, q.rest = edns;
+                    q.rest[8] = 1;
+                })));
         refused("edns-length-only", packet(asks([](Query &q) {
                     q.additional = 1, q.rest = edns;
                     q.rest[10] = 4;

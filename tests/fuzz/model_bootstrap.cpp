@@ -85,8 +85,8 @@ bool Model::row_b(const Packet &p) const {
     if (in.u16() != 1) return false;
     if (additional == 1) {
         if (in.u8() != 0 || in.u16() != 41) return false;
-        for (int i = 0; i < 6; ++i)
-            in.u8();
+        in.u16(); // how much the asker takes
+        if (in.u16() != 0 || (in.u16() & 0x7fff) != 0) return false;
         if (in.u16() != 0) return false;
     } else if (additional != 0) {
         return false;

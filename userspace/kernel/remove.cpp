@@ -76,7 +76,8 @@ Result<void> State::remove_others(const Place &place) {
     // A clsact qdisc that they made and we use now is ours to remove one day.
     for (const auto &directory : others)
         for (const int ifindex : pinned_ifindexes(Pins{directory}.links(), "qdisc"))
-            if (path_exists(ours.clsact(ifindex))) removal.keep(make_directory(ours.clsact_qdisc(ifindex)));
+            if (path_exists(ours.clsact(ifindex)) || path_exists(ours.tunnel_link(true, ifindex)))
+                removal.keep(make_directory(ours.clsact_qdisc(ifindex)));
     end_hooks(removal, others, false);
     for (const auto &directory : others)
         removal.remove_directory(directory);

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "kernel/clsact.h"
+#include "kernel/keeper.h"
 #include "kernel/map.h"
 #include "kernel/rtnl.h"
 #include "kernel/state_impl.h"
@@ -111,6 +112,7 @@ Result<void> State::attach_tunnel(int ifindex, bool ethernet) {
     if (auto fresh = impl_->refresh(); !fresh) return fresh;
     auto loaded = want_tunnel_programs(impl_->pins, impl_->maps.word.raw().id(), impl_->programs);
     if (!loaded) return loaded;
+    const Keeper keeper{impl_->pins};
     if (auto noted = note_device(impl_->pins, ifindex, ethernet); !noted) return noted;
     for (const auto &side : sides)
         if (auto done = attach_side(impl_->pins, ifindex, side, impl_->program(side.program)); !done)
@@ -120,6 +122,7 @@ Result<void> State::attach_tunnel(int ifindex, bool ethernet) {
 
 Result<void> State::detach_tunnel(int ifindex) {
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here;
+    const Keeper keeper{impl_->pins};
     if (!tcx::available())
         if (auto dropped = drop_filters(impl_->pins, ifindex); !dropped) return dropped;
     for (const auto &side : sides)

@@ -62,7 +62,7 @@ Result<void> drop_link(const Pins &pins, int ifindex) {
 Result<void> drop_filter(const Pins &pins, int ifindex, std::uint32_t program_id) {
     if (path_exists(pins.clsact(ifindex))) {
         auto detached = detach_clsact(ifindex, [&](const TcObject &filter) {
-            return filter.bpf_id == program_id || is_named_ours(filter);
+            return filter.bpf_id == program_id || is_named(filter, uplink_program);
         });
         if (!detached) return detached;
     }
