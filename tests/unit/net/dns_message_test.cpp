@@ -31,7 +31,8 @@ std::string a(const std::string &owner, unsigned last) {
     return record(owner, 1, std::string("\xc6\x33\x64", 3) + static_cast<char>(last));
 }
 std::string aaaa(const std::string &owner, const char *address) {
-    const auto &bytes = Address::parse(address)->bytes();
+    const Address parsed = *Address::parse(address);
+    const auto &bytes = parsed.bytes();
     return record(owner, 28, std::string(bytes.begin(), bytes.end()));
 }
 std::string cname(const std::string &owner, const std::string &target) {
