@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The options that make a policy, shared by attach and check.
+// The options that make a policy, shared by attach and check: those of policy/settings.h, and where it holds.
 #pragma once
 
 #include <optional>
@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "control/control.h"
+#include "policy/settings.h"
 
 namespace CLI {
 class App;
@@ -17,16 +18,20 @@ namespace lk {
 
 // The words as they were typed.
 struct PolicyOptions {
-    std::vector<std::string> interfaces, gateways, resolvers, bootstrap, vpn_users, vpn_cgroups, lan, nat64,
-        tunnels, insides, sockets_for;
-    std::optional<std::string> vpn_mark; // "" is a bad value, not a missing one
-    std::string action = "refuse", hook = "auto";
-    bool no_lan = false, lan_names = false, no_multicast = false, only = false, strict = false,
-         lockdown = false, pppoe = false, lock_sockets = false;
+    std::vector<std::string> interfaces;
+    bool only = false;
+    struct Given {
+        std::vector<std::string> list;
+        std::optional<std::string> word; // "" is a bad value, not a missing one
+        bool flag = false;
+    };
+    std::vector<Given> given = std::vector<Given>(settings().size()); // in the order of the table
+
+    bool any() const; // something was typed
 };
 
 // ERROR with the option's name before it, where it is not there yet.
-Error named(const char *option, Error error);
+Error named(const std::string &option, Error error);
 
 // OPTIONS must live until the command line was parsed.
 void add_policy_options(CLI::App &app, PolicyOptions &options);
