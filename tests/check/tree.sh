@@ -36,10 +36,10 @@ check_paths() {
     [ -z "$hits" ] || fail "$hits"
 }
 
-# base policy net image kernel control render cli: each includes only those before it. main.cpp and judge.c(pp) of
+# base policy config net image kernel control render cli: each includes only those before it. main.cpp and judge.c(pp) of
 # image may include bpf/ too: there the decision code is compiled natively.
 check_rooms() {
-    local order=(base policy net image kernel control render cli)
+    local order=(base policy config net image kernel control render cli)
     local i j file included allowed
     for i in "${!order[@]}"; do
         [ -d "userspace/${order[i]}" ] || continue

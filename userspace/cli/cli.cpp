@@ -17,11 +17,13 @@ namespace {
 
 constexpr std::array command_table{
     Command{"attach", "Guard uplinks by a policy, or replace the policy", define_attach},
+    Command{"apply", "Put a configuration into force, in place of all that is", define_apply},
     Command{"detach", "Take the filter off again", define_detach},
     Command{"follow", "Keep addresses and devices current (attach starts it)", define_follow},
     Command{"status", "What is guarded, and what was refused (also without a command)", define_status},
     Command{"watch", "Refused and rewritten packets as they happen", define_watch},
-    Command{"check", "Validate attach's options and print what would be loaded", define_check},
+    Command{"check", "Validate attach's options, or a configuration, and print what would be loaded",
+            define_check},
     Command{"doctor", "What this kernel gives and lacks, and which guarantees hold here", define_doctor},
     Command{"resolve", "Ask one DNS server for a name, as the VPN daemon would", define_resolve},
 };

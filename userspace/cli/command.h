@@ -36,6 +36,7 @@ struct Command {
 };
 
 Finish define_attach(CLI::App &app);
+Finish define_apply(CLI::App &app);
 Finish define_detach(CLI::App &app);
 Finish define_follow(CLI::App &app);
 Finish define_status(CLI::App &app);

@@ -123,10 +123,12 @@ Result<void> check_required(const Site &site, const AttachRequest &request, cons
                             const Built &built) {
     auto wanted = parse_guarantees(request.required);
     if (!wanted) return wanted.error();
-    if (request.policy.lock_sockets) wanted->push_back(Guarantee::lsm);
+    const std::vector<const Policy *> asked = policies(request);
+    if (std::ranges::any_of(asked, &Policy::lock_sockets)) wanted->push_back(Guarantee::lsm);
     if (wanted->empty()) return {};
     Findings findings = foresee(site, topology, built.uplinks);
-    if (request.policy.hook == HookKind::clsact) findings.probes.tcx = Probe::no("--hook clsact");
+    if (std::ranges::any_of(asked, [](const Policy *policy) { return policy->hook == HookKind::clsact; }))
+        findings.probes.tcx = Probe::no("--hook clsact");
     return require(report_on(findings), *wanted);
 }
 
@@ -241,8 +243,8 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
 
 Result<AttachAnswer> attach(const Site &site, const AttachRequest &request) {
     AttachRequest resolved = request;
-    if (Result<void> done = resolve_cgroups(resolved.policy, site.place.cgroup_root); !done)
-        return done.error();
+    const Result<std::vector<std::string>> absent = resolve_cgroups(resolved, site.place.cgroup_root);
+    if (!absent) return absent.error();
     Result<Monitor> monitor = Monitor::open(); // before anything is read, so that nothing is missed
     if (!monitor) return monitor.error();
     // What is wrong with the input is said before anything is made or waited for.
@@ -255,8 +257,10 @@ Result<AttachAnswer> attach(const Site &site, const AttachRequest &request) {
     Result<Done> done = attach_locked(site, resolved, *monitor, fresh);
     if (!done) return done.error();
     AttachAnswer answer = std::move(done->answer);
-    for (std::string &notice : root_sockets(resolved.policy))
-        answer.notices.push_back(std::move(notice));
+    answer.notices.insert(answer.notices.end(), absent->begin(), absent->end());
+    for (const Policy *policy : policies(resolved))
+        for (std::string &notice : root_sockets(*policy))
+            answer.notices.push_back(std::move(notice));
     if (request.follow) {
         const Result<pid_t> follower = ensure_follower(site);
         if (!follower)

@@ -30,6 +30,7 @@ struct AttachRequest {
     bool follow = true;
     std::vector<std::string> required; // names of guarantees.h: with less, nothing is attached
     Policy policy;
+    std::optional<Document> whole; // all that shall be in force, in place of INTERFACES, ONLY and POLICY
 };
 
 struct AttachAnswer {

@@ -83,7 +83,7 @@ Result<Document> plan_detach(const std::vector<std::string> &names, const Docume
     }
     for (Scope &scope : wanted.scopes)
         std::ranges::sort(scope.unguarded);
-    drop_empty(wanted);
+    drop_empty(wanted, scope_of_all(current));
     return wanted;
 }
 

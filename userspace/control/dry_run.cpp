@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "control/root_sockets.h"
 #include "control/site.h"
 #include "net/netns.h"
@@ -13,17 +15,23 @@ namespace {
 
 Result<DryRun> plan_over(const std::string &cgroup_root_given, AttachRequest request,
                          const Document &current) {
-    if (!request.policy.vpn_cgroups.empty() || !cgroup_root_given.empty()) {
+    std::vector<std::string> notices;
+    const auto names_cgroups = [](const Policy *policy) { return !policy->vpn_cgroups.empty(); };
+    if (std::ranges::any_of(policies(request), names_cgroups) || !cgroup_root_given.empty()) {
         const Result<std::string> root = cgroup_root(cgroup_root_given);
         if (!root) return root.error();
-        if (Result<void> done = resolve_cgroups(request.policy, *root); !done) return done.error();
+        auto absent = resolve_cgroups(request, *root);
+        if (!absent) return absent.error();
+        notices = *std::move(absent);
     }
     Result<Topology> topology = read_topology();
     if (!topology) return topology.error();
     Result<Plan> plan = plan_attach(request, current, *topology);
     if (!plan) return plan.error();
-    for (std::string &notice : root_sockets(request.policy))
-        plan->built.notices.push_back(std::move(notice));
+    for (const Policy *policy : policies(request))
+        for (std::string &notice : root_sockets(*policy))
+            notices.push_back(std::move(notice));
+    plan->built.notices.insert(plan->built.notices.end(), notices.begin(), notices.end());
     return DryRun{*std::move(plan), *std::move(topology)};
 }
 

@@ -18,6 +18,7 @@
 #include "control/control.h"
 #include "control/reconcile.h"
 #include "control/scopes.h"
+#include "control/site.h"
 #include "image/build_scopes.h"
 #include "kernel/pins.h"
 #include "net/monitor.h"
@@ -71,6 +72,8 @@ class Follower {
             if (now >= next_look_) {
                 if (!still_there() || !adopt() || !still_ours()) return {};
                 next_look_ = now + look_every;
+                // A service that is started anew has a new cgroup under its old path.
+                if (document_ && refresh_cgroups(*document_, site_.place.cgroup_root)) dirty_ = true;
                 if (now >= next_hooks_) {
                     next_hooks_ = now + hooks_every;
                     dirty_ = dirty_ || !hooks_alive();
@@ -162,6 +165,7 @@ class Follower {
             if (!document) return not_yet(document.error(), true);
             document_ = *std::move(document);
             built_.reset();
+            refresh_cgroups(*document_, site_.place.cgroup_root);
         }
         guard_new();
         const auto hooks = state_->uplink_hooks();

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "control/control.h"
+#include "control/plan.h"
 #include "control/scopes.h"
 
 namespace lk {
@@ -81,7 +81,20 @@ std::vector<int> left_alone(const Document &document, const Topology &topology, 
 
 } // namespace
 
+Result<std::vector<int>> carriers(const std::string &name, const Topology &topology,
+                                  const std::vector<DeviceClass> &by_kind,
+                                  const std::vector<DeviceClass> &classes, const Policy &overruled) {
+    if (Result<void> good = check_uplink(name, topology, by_kind, overruled); !good) return good.error();
+    std::vector<int> carried = lowest(topology, classes, topology.find(name)->ifindex);
+    if (carried.empty())
+        return bad_input(fmt::format("{} is carried by no device that can be guarded (a tunnel, the "
+                                     "loopback or another network namespace carries it); {}",
+                                     quote(name), candidates(topology, by_kind)));
+    return carried;
+}
+
 Result<Plan> plan_attach(const AttachRequest &request, const Document &current, const Topology &topology) {
+    if (request.whole) return plan_whole(request, current, topology);
     if (Result<void> valid = validate(request.policy); !valid) return valid.error();
     std::vector<std::string> names = request.interfaces;
     const auto classes =
@@ -103,12 +116,9 @@ Result<Plan> plan_attach(const AttachRequest &request, const Document &current, 
 
     std::set<int> devices;
     for (const std::string &name : scope.uplinks) {
-        const std::vector<int> carried = lowest(topology, classes, topology.find(name)->ifindex);
-        if (carried.empty())
-            return bad_input(fmt::format("{} is carried by no device that can be guarded (a tunnel, the "
-                                         "loopback or another network namespace carries it); {}",
-                                         quote(name), candidates(topology, by_kind)));
-        devices.insert(carried.begin(), carried.end());
+        const auto carried = carriers(name, topology, by_kind, classes, request.policy);
+        if (!carried) return carried.error();
+        devices.insert(carried->begin(), carried->end());
     }
 
     Plan plan;
@@ -124,15 +134,20 @@ Result<Plan> plan_attach(const AttachRequest &request, const Document &current, 
         std::erase_if(older.unguarded, [&devices](int ifindex) { return devices.contains(ifindex); });
     }
     // An uplink that came later goes with the scope that took it in: when that is replaced whole, to the new
-    // one.
-    if (taking != no_scope && (!plan.document.scopes[taking].uplinks.empty() || request.only)) {
+    // one. A scope that takes all keeps those that it has, and goes on taking them if the new one does not.
+    const std::size_t all = scope_of_all(current);
+    const bool goes_on = all != no_scope && request.only;
+    if (goes_on) taken.clear();
+    if (taking != no_scope &&
+        (!plan.document.scopes[taking].uplinks.empty() || request.only || all != no_scope)) {
         for (const int ifindex : taken)
             plan.document.scopes[taking].uplinks.push_back(device_name(topology, ifindex));
         taken.clear();
     }
-    drop_empty(plan.document);
+    drop_empty(plan.document, goes_on ? all : no_scope);
     plan.document.scopes.push_back(scope);
     std::vector<int> alone = left_alone(plan.document, topology, request.interfaces.empty() && !request.only);
+    if (goes_on) alone.clear();
     std::erase_if(alone, [&taken](int ifindex) { return std::ranges::find(taken, ifindex) != taken.end(); });
     plan.document.scopes.back().unguarded = std::move(alone);
     plan.built = build_image(plan.document, topology);

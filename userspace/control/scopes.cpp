@@ -51,8 +51,15 @@ bool release(Scope &scope, const ScopeView &view, const Topology &topology,
     return changed;
 }
 
-void drop_empty(Document &document) {
-    std::erase_if(document.scopes, [](const Scope &scope) { return scope.uplinks.empty(); });
+std::size_t scope_of_all(const Document &document) {
+    const std::size_t taking = taking_scope(document);
+    return taking != no_scope && document.scopes[taking].uplinks.empty() ? taking : no_scope;
+}
+
+void drop_empty(Document &document, std::size_t keep) {
+    for (std::size_t index = document.scopes.size(); index-- > 0;)
+        if (index != keep && document.scopes[index].uplinks.empty())
+            document.scopes.erase(document.scopes.begin() + static_cast<std::ptrdiff_t>(index));
 }
 
 std::vector<std::string> socket_makers(const Document &document) {

@@ -37,8 +37,11 @@ class ScopeView {
 bool release(Scope &scope, const ScopeView &view, const Topology &topology,
              const std::set<std::string> &names, const std::set<int> &lowest);
 
-// Scopes that name no uplink any more vanish.
-void drop_empty(Document &document);
+// The scope that guards every uplink that no other names, without naming one itself; no_scope: there is none.
+std::size_t scope_of_all(const Document &document);
+
+// Scopes that name no uplink any more vanish, but for KEEP.
+void drop_empty(Document &document, std::size_t keep);
 
 // Executables that may make packet sockets where a scope locks them.
 std::vector<std::string> socket_makers(const Document &document);

@@ -1,11 +1,25 @@
 // SPDX-License-Identifier: MIT
+#include "control/site.h"
+
+#include <fmt/format.h>
 #include <unistd.h>
 
-#include "control/control.h"
-#include "control/site.h"
+#include <algorithm>
+#include <filesystem>
+
+#include "base/text.h"
 #include "net/netns.h"
 
 namespace lk {
+
+namespace {
+
+bool exists(const std::string &root, const std::string &path) {
+    std::error_code error;
+    return std::filesystem::exists(std::filesystem::path(root) / path, error);
+}
+
+} // namespace
 
 Result<Site> find_site(const std::string &bpffs, const std::string &cgroup_root_given, bool with_cgroup) {
     if (geteuid() != 0)
@@ -23,6 +37,51 @@ Result<Site> find_site(const std::string &bpffs, const std::string &cgroup_root_
     if (!cookie) return cookie.error();
     site.place.netns_cookie = *cookie;
     return site;
+}
+
+std::vector<const Policy *> policies(const AttachRequest &request) {
+    if (!request.whole) return {&request.policy};
+    std::vector<const Policy *> all;
+    for (const Scope &scope : request.whole->scopes)
+        all.push_back(&scope.policy);
+    return all;
+}
+
+Result<std::vector<std::string>> resolve_cgroups(AttachRequest &request, const std::string &root) {
+    std::vector<std::string> notices;
+    if (!request.whole) {
+        if (Result<void> done = resolve_cgroups(request.policy, root); !done) return done.error();
+        return notices;
+    }
+    for (Scope &scope : request.whole->scopes) {
+        Policy there = scope.policy; // of which all cgroups exist
+        std::erase_if(there.vpn_cgroups,
+                      [&root](const VpnCgroup &cgroup) { return !exists(root, cgroup.path); });
+        if (Result<void> done = resolve_cgroups(there, root); !done) return done.error();
+        for (VpnCgroup &cgroup : scope.policy.vpn_cgroups) {
+            const auto found = std::ranges::find(there.vpn_cgroups, cgroup.path, &VpnCgroup::path);
+            if (found != there.vpn_cgroups.end())
+                cgroup = *found;
+            else
+                notices.push_back(fmt::format(
+                    "there is no cgroup {} now: what it sends passes once it is there", quote(cgroup.path)));
+        }
+    }
+    return notices;
+}
+
+bool refresh_cgroups(Document &document, const std::string &root) {
+    bool changed = false;
+    for (Scope &scope : document.scopes)
+        for (VpnCgroup &cgroup : scope.policy.vpn_cgroups) {
+            if (!exists(root, cgroup.path)) continue;
+            const Result<CgroupId> found = cgroup_id(root, cgroup.path);
+            if (!found || (found->id == cgroup.id && found->level == cgroup.level)) continue;
+            cgroup.id = found->id;
+            cgroup.level = found->level;
+            changed = true;
+        }
+    return changed;
 }
 
 Result<void> resolve_cgroups(Policy &policy, const std::string &root) {

@@ -70,8 +70,12 @@ std::string scopes_text(const Document &document) {
         names.reserve(scope.uplinks.size());
         for (const std::string &name : scope.uplinks)
             names.push_back(plain(name));
-        text += fmt::format("scope {}: {}{}\n", index + 1, abridged(names),
-                            scope.takes_new ? ", and uplinks that come later" : "");
+        if (names.empty() && scope.takes_new)
+            text += fmt::format("scope {}: every uplink that no other names, and those that come later\n",
+                                index + 1);
+        else
+            text += fmt::format("scope {}: {}{}\n", index + 1, abridged(names),
+                                scope.takes_new ? ", and uplinks that come later" : "");
         text += columns(policy_rows(scope.policy), 2);
     }
     return text;

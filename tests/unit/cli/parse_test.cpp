@@ -39,6 +39,8 @@ TEST(CommandLine, Commands) {
         {"follow", "follow"},
         {"watch", "watch"},
         {"check --gw 198.51.100.7:1194/udp", "check"},
+        {"apply", "apply"},
+        {"apply --config /nonexistent --or-lockdown --no-follow", "apply"}, // it is read when it runs
         {"resolve vpn.example.org -4 --server [2001:db8::53]:5353 --timeout 60", "resolve"},
         {"--netns lk-x --bpffs /b --cgroup-root /c check --lockdown", "check"},
     };
@@ -89,6 +91,10 @@ TEST(CommandLine, BadInput) {
         {"attach", "", "--gw"},
         {"attach eth0", "", "--lockdown"},
         {"check", "", "--gw"},
+        {"check --config /nonexistent/leakbpf.toml", "\"/nonexistent/leakbpf.toml\"", "No such file"},
+        {"check eth0 --config /dev/null", "--config", "other options"},
+        {"apply eth0", "\"eth0\"", "no argument of leakbpf apply"},
+        {"apply --require frob", "\"frob\"", "--require: "},
         {"attach --strict --gw 198.51.100.7:1194/udp", "", "--vpn-user"},
         {"attach --gw vpn.example.com", "\"vpn.example.com\"", "resolve"},
         {"attach --gw ''", "--gw: ", "is empty"},
