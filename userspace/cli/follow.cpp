@@ -3,31 +3,117 @@
 #include <syslog.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
 
 #include "cli/command.h"
+#include "cli/configuration.h"
 #include "cli/output.h"
+#include "cli/service.h"
 #include "control/control.h"
 #include "control/follower_process.h"
 #include "control/scopes.h"
 
 namespace lk {
 
-Finish define_follow(CLI::App &) {
-    return []() -> Result<Run> {
-        return Run([](const Globals &globals) -> Result<Exit> {
-            const Result<Site> site = find_site(globals.bpffs, globals.cgroup_root, false);
-            if (!site) return site.error();
-            prctl(PR_SET_NAME, "leakbpf"); // attach starts it by /proc/self/exe
-            openlog("leakbpf", LOG_PID | LOG_PERROR, LOG_DAEMON);
-            FollowTold told;
-            told.following = [](const Topology &topology, const Built &built) {
-                print(following_line + listed(device_names(topology, built.uplinks)));
+namespace {
+
+struct Options {
+    std::optional<std::string> config;
+    bool take_over = false;
+};
+
+// What is told of a follower: to attach by a line, to systemd, to people.
+class Teller {
+  public:
+    explicit Teller(Service &service) : service_(service) {}
+
+    void committed(const Topology &topology, const Built &built) {
+        const std::string uplinks = listed(device_names(topology, built.uplinks));
+        if (uplinks != uplinks_) {
+            const bool first = !uplinks_;
+            uplinks_ = uplinks;
+            if (first) {
+                print(following_line + uplinks);
                 std::fflush(stdout);
-            };
-            told.trouble = [](const std::string &message) { syslog(LOG_WARNING, "%s", message.c_str()); };
-            if (Result<void> done = follow(*site, told); !done) return done.error();
-            return Exit::ok;
-        });
+            } else {
+                service_.tell(LOG_NOTICE, "guarded now: " + uplinks, fields("uplinks"));
+            }
+        }
+        say(trouble_.empty());
+    }
+    void trouble(const std::string &message) {
+        service_.tell(LOG_WARNING, message, fields("trouble"));
+        trouble_ = message;
+        service_.status(message);
+    }
+    void over(const std::string &message) {
+        service_.tell(LOG_NOTICE, "works again: " + message, fields("works-again"));
+        trouble_.clear();
+        say(true);
+    }
+    // The policy of the file at PATH, or the one before and why.
+    void reload(const Site &site, const std::string &path) {
+        service_.reloading();
+        Result<AttachRequest> request = config_request(path);
+        if (request) request->follow = false; // that is this process
+        const Result<Applied> applied = apply(site, path, request, false);
+        if (applied) {
+            service_.tell(LOG_NOTICE, "read again: " + path, fields("reloaded"));
+            for (const std::string &notice : applied->answer.notices)
+                service_.tell(LOG_NOTICE, notice, fields("notice"));
+            kept_.clear();
+        } else {
+            service_.tell(LOG_ERR, applied.error().message, fields("reload-failed"));
+            kept_ = "; the configuration is wrong: " + applied.error().message;
+        }
+        say(true);
+    }
+
+  private:
+    Service::Fields fields(const char *event) const {
+        return {{"LEAKBPF_EVENT", event}, {"LEAKBPF_UPLINKS", uplinks_.value_or("none")}};
+    }
+    void say(bool ready) {
+        const std::string status = "guards " + uplinks_.value_or("none") + kept_;
+        if (ready)
+            service_.ready(status);
+        else
+            service_.status(trouble_);
+    }
+
+    Service &service_;
+    std::optional<std::string> uplinks_; // none: not told yet
+    std::string trouble_, kept_;
+};
+
+Result<Exit> run(const Globals &globals, const Options &options) {
+    const Result<Site> site = find_site(globals.bpffs, globals.cgroup_root, false);
+    if (!site) return site.error();
+    prctl(PR_SET_NAME, "leakbpf"); // attach starts it by /proc/self/exe
+    Service service;
+    Teller teller(service);
+    FollowTold told;
+    told.committed = [&](const Topology &topology, const Built &built) { teller.committed(topology, built); };
+    told.trouble = [&](const std::string &message) { teller.trouble(message); };
+    told.over = [&](const std::string &message) { teller.over(message); };
+    told.alive = [&] { service.alive(); };
+    if (options.config) told.reload = [&] { teller.reload(*site, *options.config); };
+    told.take_over = options.take_over;
+    if (Result<void> done = follow(*site, told); !done) return done.error();
+    return Exit::ok;
+}
+
+} // namespace
+
+Finish define_follow(CLI::App &app) {
+    const auto options = std::make_shared<Options>();
+    app.add_option("--config", options->config, "On SIGHUP, put this configuration into force anew")
+        ->type_name("FILE");
+    app.add_flag("--take-over", options->take_over, "End the follower that there is, and take its place")
+        ->disable_flag_override();
+    return [options]() -> Result<Run> {
+        return Run([options](const Globals &globals) { return run(globals, *options); });
     };
 }
 

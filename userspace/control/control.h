@@ -61,13 +61,17 @@ struct DetachRequest {
 };
 Result<void> detach(const Site &site, const DetachRequest &request);
 
-// What a follower tells its caller.
+// What a follower tells its caller, and asks of it.
 struct FollowTold {
-    std::function<void(const Topology &, const Built &)> following; // once, after the first turn
-    std::function<void(const std::string &)> trouble;               // a turn failed, or works again
+    std::function<void(const Topology &, const Built &)> committed = {}; // after each turn that did something
+    std::function<void(const std::string &)> trouble = {};               // turns fail
+    std::function<void(const std::string &)> over = {};                  // and work again: what it was
+    std::function<void()> alive = {};                                    // about every second
+    std::function<void()> reload = {}; // SIGHUP: put something new into force; without it, as SIGUSR1
+    bool take_over = false;            // end another follower, instead of leaving it in place
 };
-// Runs until SIGTERM or SIGINT (then the policy holds on) or until the state is detached. SIGHUP: reads the
-// document again.
+// Runs until SIGTERM or SIGINT (then the policy holds on) or until the state is detached. SIGUSR1, which
+// attach sends: reads the document again.
 Result<void> follow(const Site &site, const FollowTold &told);
 
 // One turn: image from document and topology, commit, hooks on new uplinks, dead hooks cleaned. On a failed

@@ -49,7 +49,7 @@ class Signals {
     static Result<Fd> open() {
         sigset_t set;
         sigemptyset(&set);
-        for (const int number : {SIGTERM, SIGINT, SIGHUP})
+        for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1})
             sigaddset(&set, number);
         sigprocmask(SIG_BLOCK, &set, nullptr);
         signal(SIGPIPE, SIG_IGN); // attach stops reading once the follower follows
@@ -72,6 +72,7 @@ class Follower {
             if (now >= next_look_) {
                 if (!still_there() || !adopt() || !still_ours()) return {};
                 next_look_ = now + look_every;
+                if (told_.alive) told_.alive();
                 // A service that is started anew has a new cgroup under its old path.
                 if (document_ && refresh_cgroups(*document_, site_.place.cgroup_root)) dirty_ = true;
                 if (now >= next_hooks_) {
@@ -172,11 +173,13 @@ class Follower {
         if (!hooks) return not_yet(hooks.error(), true);
         document_ = hold_guarded(*std::move(document_), monitor_.topology(), *hooks);
         const Built wanted = build_image(*document_, monitor_.topology());
+        bool tell = false;
         if (!built_ || !same_image(wanted.image, built_->image) || !hooks_alive()) {
             Result<Built> built = reconcile(*state_, *document_, monitor_.topology());
             if (!built) return not_yet(built.error(), true);
             built_ = *std::move(built);
             epoch_ = state_->epoch();
+            tell = true;
         }
         // Somebody detached one, or removed its pin. Sockets made meanwhile are taken in as at attach.
         if (!socket_hooks_alive())
@@ -185,9 +188,8 @@ class Follower {
         dirty_ = false;
         not_before_ = {};
         retry_ = retry_first;
-        if (!following_ && told_.following) told_.following(monitor_.topology(), *built_);
-        following_ = true;
-        if (!trouble_.empty() && told_.trouble) told_.trouble("works again: " + trouble_);
+        if (tell && told_.committed) told_.committed(monitor_.topology(), *built_);
+        if (!trouble_.empty() && told_.over) told_.over(trouble_);
         trouble_.clear();
     }
 
@@ -224,7 +226,8 @@ class Follower {
     bool hear() {
         signalfd_siginfo heard;
         while (read(signals_.get(), &heard, sizeof heard) == sizeof heard) {
-            if (heard.ssi_signo != SIGHUP) return false;
+            if (heard.ssi_signo != SIGHUP && heard.ssi_signo != SIGUSR1) return false;
+            if (heard.ssi_signo == SIGHUP && told_.reload) told_.reload();
             document_.reset();
             dirty_ = true;
             not_before_ = {};
@@ -263,7 +266,7 @@ class Follower {
     std::set<std::string> guards_seen_;
     std::optional<Built> built_; // what was committed last; none: unknown
     std::uint32_t epoch_ = 0;
-    bool dirty_ = true, following_ = false;
+    bool dirty_ = true;
     Clock::time_point next_look_{}, next_hooks_{}, not_before_{};
     milliseconds retry_ = retry_first;
     std::string trouble_;
@@ -280,6 +283,11 @@ Result<void> follow(const Site &site, const FollowTold &told) {
         return Error{Exit::not_attached, "nothing is attached in this network namespace: attach first"};
     Result<std::optional<Fd>> claim = (*state)->claim_follower();
     if (!claim) return claim.error();
+    if (!*claim && told.take_over) {
+        if (Result<void> ended = (*state)->end_follower(); !ended) return ended.error();
+        claim = (*state)->claim_follower();
+        if (!claim) return claim.error();
+    }
     if (!*claim) return Error{Exit::busy, "another follower keeps this network namespace current already"};
     Result<Monitor> monitor = Monitor::open();
     if (!monitor) return monitor.error();

@@ -27,7 +27,7 @@ constexpr std::chrono::seconds start_limit{15};
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGQUIT})
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD, SIGQUIT})
         signal(number, SIG_DFL);
     const int null = open("/dev/null", O_RDWR);
     // stdout and stderr are the pipe to attach, which nobody reads any more once attach is done.

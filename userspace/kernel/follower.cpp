@@ -113,7 +113,7 @@ Result<void> State::end_follower() {
 
 void State::nudge_follower() const {
     Process process;
-    if (const auto pidfd = follower_pidfd(impl_->pins, process)) send(pidfd.get(), SIGHUP);
+    if (const auto pidfd = follower_pidfd(impl_->pins, process)) send(pidfd.get(), SIGUSR1);
 }
 
 } // namespace lk

@@ -155,7 +155,7 @@ class State {
     Result<std::optional<Fd>> claim_follower();
     std::optional<pid_t> follower() const; // a living one
     Result<void> end_follower(); // SIGTERM by pidfd, waits until it is gone; nothing to do without one
-    void nudge_follower() const; // SIGHUP: read the document again
+    void nudge_follower() const; // SIGUSR1: read the document again
 
   private:
     struct Impl;
