@@ -48,9 +48,11 @@ struct Asker {
 };
 
 struct Score {
-    std::vector<double> alone_us;   // one query after the other, each by a socket of its own
-    std::vector<double> rates;      // queries a second, OUTSTANDING at once
-    std::vector<double> crowded_us; // each of those
+    std::vector<double> alone_us;    // one query after the other, each by a socket of its own
+    std::vector<double> rates;       // of each turn, queries a second, many at once
+    std::vector<double> crowded_us;  // each of those
+    std::vector<double> fresh_rates; // the same, each by a socket of its own
+    std::vector<double> fresh_us;
     std::uint64_t asked = 0, lost = 0;
 };
 
@@ -58,8 +60,9 @@ class Run {
   public:
     explicit Run(Score &score) : score_(score) {}
 
-    // COUNT queries, AT_ONCE on their way, each by a new socket (FRESH) or by AT_ONCE old ones.
-    void ask(std::uint64_t count, std::size_t at_once, bool fresh, std::vector<double> &latencies) {
+    // COUNT queries, AT_ONCE on their way, each by a new socket (FRESH) or by AT_ONCE old ones. Returns how
+    // many were answered in a second.
+    double ask(std::uint64_t count, std::size_t at_once, bool fresh, std::vector<double> &latencies) {
         const Fd poller(epoll_create1(EPOLL_CLOEXEC));
         std::vector<Asker> askers(at_once);
         std::uint64_t sent = 0, done = 0;
@@ -106,9 +109,7 @@ class Run {
         }
         score_.asked += count;
         score_.lost += count - done;
-        if (at_once > 1)
-            score_.rates.push_back(static_cast<double>(done) /
-                                   std::chrono::duration<double>(Clock::now() - from).count());
+        return static_cast<double>(done) / std::chrono::duration<double>(Clock::now() - from).count();
     }
 
   private:
@@ -122,17 +123,26 @@ double quantile(std::vector<double> values, double q) {
     return values[static_cast<std::size_t>(at)];
 }
 
+// In the order of the table's columns.
+std::array<double, 8> figures_of(const Score &score) {
+    return {quantile(score.alone_us, 0.5),    quantile(score.alone_us, 0.99),
+            quantile(score.rates, 0.5),       quantile(score.crowded_us, 0.5),
+            quantile(score.crowded_us, 0.99), quantile(score.fresh_rates, 0.5),
+            quantile(score.fresh_us, 0.5),    quantile(score.fresh_us, 0.99)};
+}
+
 struct Options {
     int rounds = 10;
     std::uint64_t queries = 100'000, sockets = 5'000;
     std::size_t at_once = 64;
 };
 
-int measure(const Options &options) {
+// Returns how many queries were lost that leakbpf carried.
+std::uint64_t measure(const Options &options, Route route) {
     std::map<Way, std::unique_ptr<DnsWorld>> worlds;
     std::map<Way, Score> scores;
     for (const Way way : ways)
-        worlds[way] = std::make_unique<DnsWorld>(way);
+        worlds[way] = std::make_unique<DnsWorld>(way, route);
     const auto rounds = static_cast<std::uint64_t>(options.rounds);
     for (int round = 0; round < options.rounds; ++round)
         for (std::size_t i = 0; i < std::size(ways); ++i) {
@@ -141,37 +151,35 @@ int measure(const Options &options) {
                 Score &score = scores[way];
                 Run run(score);
                 run.ask(options.sockets / rounds, 1, true, score.alone_us);
-                run.ask(options.queries / rounds, options.at_once, false, score.crowded_us);
-                run.ask(options.sockets / rounds, options.at_once, true, score.crowded_us);
+                score.rates.push_back(
+                    run.ask(options.queries / rounds, options.at_once, false, score.crowded_us));
+                score.fresh_rates.push_back(
+                    run.ask(options.sockets / rounds, options.at_once, true, score.fresh_us));
             });
         }
-    fmt::print(
-        "{} rounds, a query of {} bytes to 203.0.113.200; {} queries by {} sockets, and {} new sockets "
-        "alone and {} at once\n\n",
-        options.rounds, query_bytes, options.queries, options.at_once, options.sockets, options.at_once);
-    fmt::print("{:<12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8} {:>6}\n", "", "queries/s", "alone p50",
-               "alone p99", "64 p50", "64 p99", "asked", "lost");
+    fmt::print("\n{:<22} {:>21} {:>32} {:>32}\n",
+               route == Route::tunnel ? "route by the tunnel" : "route by the uplink",
+               "one by one, new sockets", fmt::format("{} at once, old sockets", options.at_once),
+               fmt::format("{} at once, new sockets", options.at_once));
+    fmt::print("{:<22} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8} {:>6}\n", "", "p50 us",
+               "p99 us", "queries/s", "p50 us", "p99 us", "queries/s", "p50 us", "p99 us", "asked", "lost");
     std::uint64_t lost = 0;
     for (const Way way : ways) {
         const Score &score = scores[way];
-        fmt::print("{:<12} {:>10.0f} {:>7.1f} us {:>7.1f} us {:>7.1f} us {:>7.1f} us {:>8} {:>6}\n",
-                   name_of(way), quantile(score.rates, 0.5), quantile(score.alone_us, 0.5),
-                   quantile(score.alone_us, 0.99), quantile(score.crowded_us, 0.5),
-                   quantile(score.crowded_us, 0.99), score.asked, score.lost);
+        fmt::print("{:<22}", name_of(way));
+        for (const double value : figures_of(score))
+            fmt::print(" {:>10.1f}", value);
+        fmt::print(" {:>8} {:>6}\n", score.asked, score.lost);
         lost += way == Way::leakbpf ? score.lost : 0;
     }
-    const auto ratio = [&](Way way, const auto &field, double q) {
-        return quantile(field(scores[Way::leakbpf]), q) / quantile(field(scores[way]), q);
-    };
-    for (const Way way : {Way::nftables, Way::unfiltered})
-        fmt::print("leakbpf / {}: queries/s {:.2f}, alone p50 {:.2f}, p99 {:.2f}\n", name_of(way),
-                   ratio(
-                       way, [](const Score &s) { return s.rates; }, 0.5),
-                   ratio(
-                       way, [](const Score &s) { return s.alone_us; }, 0.5),
-                   ratio(
-                       way, [](const Score &s) { return s.alone_us; }, 0.99));
-    return lost == 0 ? 0 : 1;
+    for (const Way way : {Way::nftables, Way::unfiltered}) {
+        fmt::print("leakbpf / {:<12}", name_of(way));
+        const auto ours = figures_of(scores[Way::leakbpf]), theirs = figures_of(scores[way]);
+        for (std::size_t i = 0; i < ours.size(); ++i)
+            fmt::print(" {:>10.2f}", ours[i] / theirs[i]);
+        fmt::print("\n");
+    }
+    return lost;
 }
 
 int main_of(int argc, char **argv) {
@@ -183,7 +191,15 @@ int main_of(int argc, char **argv) {
     CLI11_PARSE(app, argc, argv);
     return harness::Sandbox::run("bench_dns", [&] {
         try {
-            return measure(options);
+            fmt::print(
+                "{} rounds, a query of {} bytes to 203.0.113.200; {} queries by {} sockets, and {} new "
+                "sockets one by one and {} at once\n",
+                options.rounds, query_bytes, options.queries, options.at_once, options.sockets,
+                options.at_once);
+            std::uint64_t lost = 0;
+            for (const Route route : {Route::tunnel, Route::uplink})
+                lost += measure(options, route);
+            return lost == 0 ? 0 : 1;
         } catch (const std::exception &error) {
             fmt::print(stderr, "bench_dns: {}\n", error.what());
             return 2;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "bench/dns_world.h"
 
-#include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <stdexcept>
+
+#include "harness/responder.h"
 
 namespace lk::bench {
 
@@ -16,38 +18,14 @@ namespace {
 // Answers each query with its own bytes, from the address that was asked.
 std::unique_ptr<Helper> start_server(const Netns &netns) {
     return std::make_unique<Helper>(Identity{.netns = netns.fd()}, [](const std::function<void()> &ready) {
-        const Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        const int on = 1, room = 4 << 20;
-        sockaddr_in own{};
-        own.sin_family = AF_INET;
-        own.sin_port = htons(53);
-        if (!fd || setsockopt(fd.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) != 0 ||
-            setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0 ||
-            bind(fd.get(), reinterpret_cast<sockaddr *>(&own), sizeof(own)) != 0)
+        const Fd fd = listener(SOCK_DGRAM, 53);
+        const int room = 4 << 20;
+        if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0 ||
+            fcntl(fd.get(), F_SETFL, 0) != 0)
             throw std::runtime_error("cannot serve DNS");
         ready();
-        while (true) {
-            char data[512], control[64];
-            sockaddr_in from{};
-            iovec part{data, sizeof(data)};
-            msghdr message{};
-            message.msg_name = &from;
-            message.msg_namelen = sizeof(from);
-            message.msg_iov = &part;
-            message.msg_iovlen = 1;
-            message.msg_control = control;
-            message.msg_controllen = sizeof(control);
-            const ssize_t bytes = recvmsg(fd.get(), &message, 0);
-            if (bytes < 0) continue;
-            part.iov_len = static_cast<std::size_t>(bytes);
-            // What IP_PKTINFO says of the query is what it wants for the answer.
-            for (cmsghdr *each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
-                auto *info = reinterpret_cast<in_pktinfo *>(CMSG_DATA(each));
-                info->ipi_spec_dst = info->ipi_addr;
-                info->ipi_ifindex = 0;
-            }
-            sendmsg(fd.get(), &message, 0);
-        }
+        while (true)
+            echo_datagram(fd.get());
     });
 }
 
@@ -68,7 +46,7 @@ const char *name_of(Way way) {
     return "";
 }
 
-DnsWorld::DnsWorld(Way way)
+DnsWorld::DnsWorld(Way way, Route route)
     : isp_(fmt::format("lk-dns-{}-isp", name_of(way))), host_(fmt::format("lk-dns-{}-host", name_of(way))) {
     isp_.ip(fmt::format("link add h0 type veth peer name eth0 netns {0}\n"
                         "link add t0 type veth peer name vpn0 netns {0}\n"
@@ -83,6 +61,7 @@ DnsWorld::DnsWorld(Way way)
              "addr add 10.9.0.2/24 dev eth0\n"
              "addr add 10.42.0.2/24 dev vpn0\n"
              "route add default via 10.9.0.1");
+    if (route == Route::tunnel) host_.ip("route add 203.0.113.0/24 via 10.42.0.1");
     server_ = start_server(isp_);
     if (way == Way::leakbpf)
         must(leakbpf(host_.fd(), {"attach", "eth0", "--gw", "198.51.100.7", "--tunnel", "vpn0", "--dns",

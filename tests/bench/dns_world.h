@@ -17,10 +17,14 @@ enum class Way { leakbpf, nftables, unfiltered };
 constexpr Way ways[] = {Way::leakbpf, Way::nftables, Way::unfiltered};
 const char *name_of(Way way);
 
+// Where the route to the server that is asked leads. By the tunnel is how a VPN that takes all traffic is set
+// up; by the uplink, each query has to change its device.
+enum class Route { tunnel, uplink };
+
 class DnsWorld {
   public:
     // Throws where the way cannot be set up.
-    explicit DnsWorld(Way way);
+    DnsWorld(Way way, Route route);
     const harness::Netns &host() const { return host_; }
 
   private:

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "bench.skel.h"
 #include "cases/judges/image.h"
+#include "harness/must.h"
 #include "kernel/objects.h"
 
 namespace lk::bench {
@@ -22,10 +23,6 @@ namespace lk::bench {
 namespace {
 
 constexpr __u32 loopback_ifindex = 1; // of a network namespace of our own: what a test run pretends to be on
-
-void must(bool good, const std::string &what) {
-    if (!good) throw std::runtime_error(fmt::format("{}: {}", what, strerror(errno)));
-}
 
 int map_fd(const bpf_object *object, const char *name) {
     int fd = bpf_object__find_map_fd_by_name(object, name);

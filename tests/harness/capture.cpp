@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/must.h"
 #include "harness/process.h"
 
 namespace lk::harness {
@@ -24,10 +25,6 @@ namespace {
 constexpr std::uint16_t fence_type = 0x88b5; // for local experiments (IEEE 802)
 constexpr int buffer_bytes = 128 << 20;
 constexpr int hops = 4; // network namespaces that a packet may cross on its way
-
-void must(bool good, const char *what) {
-    if (!good) throw std::runtime_error(fmt::format("capture: {}: {}", what, strerror(errno)));
-}
 
 } // namespace
 

@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/must.h"
+
 namespace lk::harness {
 
 const Ip named4 = Ip::of("198.51.100.7"), named6 = Ip::of("2001:db8:100::7");
@@ -23,10 +25,6 @@ namespace {
 constexpr std::size_t header = 12;
 constexpr unsigned type_a = 1, type_cname = 5, type_aaaa = 28, type_opt = 41;
 const Bytes asked_name = "\xc0\x0c"; // a pointer to the question's
-
-void must(bool good, const char *what) {
-    if (!good) throw std::runtime_error(fmt::format("{}: {}", what, strerror(errno)));
-}
 
 unsigned get16(const Bytes &data, std::size_t at) {
     return static_cast<unsigned>(static_cast<unsigned char>(data.at(at)) << 8 |

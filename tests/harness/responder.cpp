@@ -14,9 +14,9 @@
 
 #include <fmt/format.h>
 
-namespace lk::harness {
+#include "harness/message.h"
 
-namespace {
+namespace lk::harness {
 
 Fd listener(int type, std::uint16_t port) {
     Fd fd(socket(AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -33,30 +33,7 @@ Fd listener(int type, std::uint16_t port) {
     return fd;
 }
 
-// From the address that was asked.
-void echo_datagram(int fd) {
-    static char data[1 << 16];
-    char control[256];
-    sockaddr_in6 peer{};
-    iovec part{data, sizeof(data)};
-    msghdr message{};
-    message.msg_name = &peer;
-    message.msg_namelen = sizeof(peer);
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    ssize_t got = recvmsg(fd, &message, 0);
-    if (got < 0) return;
-    part.iov_len = static_cast<std::size_t>(got);
-    for (cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
-        if (header->cmsg_type == IPV6_PKTINFO) {
-            auto *info = reinterpret_cast<in6_pktinfo *>(CMSG_DATA(header));
-            if (!IN6_IS_ADDR_LINKLOCAL(&info->ipi6_addr)) info->ipi6_ifindex = 0; // by the routes
-            if (IN6_IS_ADDR_MULTICAST(&info->ipi6_addr)) message.msg_controllen = 0;
-        }
-    sendmsg(fd, &message, MSG_DONTWAIT);
-}
+namespace {
 
 bool send_all(int fd, const char *data, std::size_t length) {
     while (length > 0) {
@@ -69,6 +46,21 @@ bool send_all(int fd, const char *data, std::size_t length) {
 }
 
 } // namespace
+
+void echo_datagram(int fd) {
+    static char data[1 << 16];
+    Message message(data, sizeof(data));
+    const ssize_t got = recvmsg(fd, message.get(), 0);
+    if (got < 0) return;
+    message.resize(static_cast<std::size_t>(got));
+    auto info = message.control<in6_pktinfo>(IPPROTO_IPV6, IPV6_PKTINFO);
+    message.drop_control();
+    if (info && !IN6_IS_ADDR_MULTICAST(&info->ipi6_addr)) {
+        if (!IN6_IS_ADDR_LINKLOCAL(&info->ipi6_addr)) info->ipi6_ifindex = 0; // by the routes
+        message.set_control(IPPROTO_IPV6, IPV6_PKTINFO, *info);
+    }
+    sendmsg(fd, message.get(), MSG_DONTWAIT);
+}
 
 std::unique_ptr<Helper> start_responder(const Netns &netns) {
     return std::make_unique<Helper>(Identity{.netns = netns.fd()}, [](const std::function<void()> &ready) {

@@ -10,6 +10,11 @@
 
 namespace lk::harness {
 
+// A socket bound to PORT of every address of both families, that does not wait. Throws std::runtime_error.
+Fd listener(int type, std::uint16_t port);
+// Sends one datagram that came to a listener back, from the address that it came to.
+void echo_datagram(int fd);
+
 std::unique_ptr<Helper> start_responder(const Netns &netns);
 
 // Ports that answer, in TCP and UDP; all others refuse.

@@ -19,13 +19,13 @@
 
 #include <fmt/format.h>
 
+#include "harness/message.h"
+#include "harness/must.h"
+
 namespace lk::harness {
 
 void become(uid_t uid, bool keep_raw) {
     if (uid == 0) return;
-    auto must = [](bool good, const char *what) {
-        if (!good) throw std::runtime_error(fmt::format("{}: {}", what, strerror(errno)));
-    };
     if (keep_raw) prctl(PR_SET_KEEPCAPS, 1);
     must(setgroups(0, nullptr) == 0 && setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0,
          "becoming a user");
@@ -155,36 +155,19 @@ std::string Puppet::step() {
 }
 
 void send_fd(int channel, int fd) {
-    char byte = 'f';
-    iovec data{&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &fd, sizeof(int));
-    if (sendmsg(channel, &message, 0) != 1) throw std::runtime_error("passing a descriptor");
+    Bytes byte = "f";
+    Message message(SockAddr{}, byte);
+    message.set_control(SOL_SOCKET, SCM_RIGHTS, fd);
+    if (sendmsg(channel, message.get(), 0) != 1) throw std::runtime_error("passing a descriptor");
 }
 
 Fd receive_fd(int channel) {
     char byte;
-    iovec data{&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    if (recvmsg(channel, &message, 0) != 1 || !CMSG_FIRSTHDR(&message))
-        throw std::runtime_error("taking a descriptor");
-    int fd;
-    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
-    return Fd(fd);
+    Message message(&byte, 1);
+    const bool came = recvmsg(channel, message.get(), 0) == 1;
+    const auto fd = came ? message.control<int>(SOL_SOCKET, SCM_RIGHTS) : std::nullopt;
+    if (!fd) throw std::runtime_error("taking a descriptor");
+    return Fd(*fd);
 }
 
 } // namespace lk::harness

@@ -18,6 +18,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "harness/message.h"
+#include "harness/must.h"
 #include "harness/name_server.h"
 #include "harness/sandbox.h"
 #include "harness/world.h"
@@ -34,10 +36,6 @@ namespace {
 constexpr std::uint16_t dns = 53, own_port = 40053;
 const Ip public4 = Ip::of("203.0.113.200"), public6 = Ip::of("2001:db8:f:8000::53"); // by the uplink
 const Ip router4 = Ip::of("10.9.0.1"), router6 = Ip::of("2001:db8:9::1");
-
-void must(bool good, const char *what) {
-    if (!good) throw std::runtime_error(fmt::format("{}: {}", what, strerror(errno)));
-}
 
 template <typename Value>
 void set(const Fd &fd, int level, int name, const Value &value, const char *what) {
@@ -155,32 +153,9 @@ void by_pktinfo(const Ip &server, const std::string &name) {
     const Fd fd = udp_to(server);
     SockAddr to(server, dns);
     Bytes query = query_of(name, 7);
-    iovec part{query.data(), query.size()};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(in6_pktinfo))] = {};
-    msghdr message{};
-    message.msg_name = to.get();
-    message.msg_namelen = to.length;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    const auto fill = [&](int level, int type, const auto &info) {
-        message.msg_controllen = CMSG_SPACE(sizeof(info));
-        cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = level;
-        header->cmsg_type = type;
-        header->cmsg_len = CMSG_LEN(sizeof(info));
-        memcpy(CMSG_DATA(header), &info, sizeof(info));
-    };
-    if (server.family == 4) {
-        in_pktinfo info{};
-        info.ipi_ifindex = static_cast<int>(if_nametoindex("eth0"));
-        fill(IPPROTO_IP, IP_PKTINFO, info);
-    } else {
-        in6_pktinfo info{};
-        info.ipi6_ifindex = if_nametoindex("eth0");
-        fill(IPPROTO_IPV6, IPV6_PKTINFO, info);
-    }
-    must(sendmsg(fd.get(), &message, 0) > 0, "sendmsg");
+    Message message(to, query);
+    message.set_device(server.family, if_nametoindex("eth0"));
+    must(sendmsg(fd.get(), message.get(), 0) > 0, "sendmsg");
     expect_answer(fd, to, 7);
 }
 

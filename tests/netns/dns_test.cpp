@@ -18,6 +18,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "harness/message.h"
+#include "harness/must.h"
 #include "harness/world.h"
 
 using namespace lk;
@@ -29,10 +31,6 @@ constexpr std::uint16_t dns = 53;
 const Ip public4 = Ip::of("203.0.113.200"), public6 = Ip::of("2001:db8:f:8000::53"); // by the uplink
 const Ip tunneled4 = Ip::of("203.0.113.10"), tunneled6 = Ip::of("2001:db8:f::53");   // by the default route
 const Ip router4 = Ip::of("10.9.0.1"), router6 = Ip::of("2001:db8:9::1");
-
-void must(bool good, const char *what) {
-    if (!good) throw std::runtime_error(fmt::format("{}: {}", what, strerror(errno)));
-}
 
 constexpr std::size_t big_answer = 4000;
 const Bytes ask_big = "<big>"; // in a query: fill the answer up to BIG_ANSWER bytes
@@ -338,23 +336,15 @@ class DnsSize : public Dns {
         must(sendto(fd.get(), query.data(), query.size(), 0, to.get(), to.length) > 0, "sendto");
         pollfd errors{fd.get(), 0, 0};
         must(poll(&errors, 1, 2000) == 1, "nothing is told");
-        char control[512], data[2048];
-        iovec part{data, sizeof(data)};
-        msghdr message{};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        message.msg_control = control;
-        message.msg_controllen = sizeof(control);
-        must(recvmsg(fd.get(), &message, MSG_ERRQUEUE) >= 0, "recvmsg");
-        for (cmsghdr *each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
-            const auto *error = reinterpret_cast<const sock_extended_err *>(CMSG_DATA(each));
-            if (each->cmsg_type != (v4 ? IP_RECVERR : IPV6_RECVERR)) continue;
-            if (error->ee_errno != EMSGSIZE || error->ee_info != most)
-                throw std::runtime_error(fmt::format(
-                    "told {} and {} bytes", strerror(static_cast<int>(error->ee_errno)), error->ee_info));
-            return;
-        }
-        throw std::runtime_error("no error in the error queue");
+        char data[2048];
+        Message message(data, sizeof(data));
+        must(recvmsg(fd.get(), message.get(), MSG_ERRQUEUE) >= 0, "recvmsg");
+        const auto error = message.control<sock_extended_err>(v4 ? IPPROTO_IP : IPPROTO_IPV6,
+                                                              v4 ? IP_RECVERR : IPV6_RECVERR);
+        if (!error) throw std::runtime_error("no error in the error queue");
+        if (error->ee_errno != EMSGSIZE || error->ee_info != most)
+            throw std::runtime_error(fmt::format(
+                "told {} and {} bytes", strerror(static_cast<int>(error->ee_errno)), error->ee_info));
     }
 
     void expect_sizes(const std::vector<Ip> &servers, std::uint32_t most6) {

@@ -102,15 +102,9 @@ void mapped(const Env &env, int type) {
 
 void uring_udp(const Env &env) {
     Fd fd = open_socket(env, SOCK_DGRAM);
-    SockAddr to = env.to();
     Bytes data = env.payload(100);
-    iovec part{data.data(), data.size()};
-    msghdr message{};
-    message.msg_name = to.get();
-    message.msg_namelen = to.length;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    errno = -uring_sendmsg(fd.get(), message);
+    Message message(env.to(), data);
+    errno = -uring_sendmsg(fd.get(), *message.get());
     if (errno > 0) fail("io_uring sendmsg");
 }
 
@@ -172,31 +166,10 @@ void pinned_tcp(const Env &env, void (*pin)(const Env &, int)) {
 
 void packet_info(const Env &env) {
     Fd fd(must(socket(domain(env), SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket"));
-    SockAddr to(env.tunneled, env.port);
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(in6_pktinfo))] = {};
     Bytes data = env.token;
-    iovec part{data.data(), data.size()};
-    msghdr message{};
-    message.msg_name = to.get();
-    message.msg_namelen = to.length;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    auto *header = reinterpret_cast<cmsghdr *>(control);
-    if (env.family == 4) {
-        message.msg_controllen = CMSG_SPACE(sizeof(in_pktinfo));
-        in_pktinfo info{};
-        info.ipi_ifindex = static_cast<int>(if_nametoindex("eth0"));
-        *header = {CMSG_LEN(sizeof(info)), IPPROTO_IP, IP_PKTINFO};
-        memcpy(CMSG_DATA(header), &info, sizeof(info));
-    } else {
-        message.msg_controllen = CMSG_SPACE(sizeof(in6_pktinfo));
-        in6_pktinfo info{};
-        info.ipi6_ifindex = if_nametoindex("eth0");
-        *header = {CMSG_LEN(sizeof(info)), IPPROTO_IPV6, IPV6_PKTINFO};
-        memcpy(CMSG_DATA(header), &info, sizeof(info));
-    }
-    must(sendmsg(fd.get(), &message, 0), "sendmsg");
+    Message message(SockAddr(env.tunneled, env.port), data);
+    message.set_device(env.family, if_nametoindex("eth0"));
+    must(sendmsg(fd.get(), message.get(), 0), "sendmsg");
 }
 
 // ---- the table

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/message.h"
 #include "harness/process.h"
 #include "refuse_world.h"
 
@@ -97,26 +98,16 @@ TEST_F(RefuseUdp, UnconnectedSocketThatAsksGetsPayloadAndOrigin) {
     pollfd waiting{fd.get(), 0, 0};
     ASSERT_EQ(poll(&waiting, 1, 1000), 1);
     char buffer[512];
-    alignas(cmsghdr) char control[512];
-    sockaddr_in name{};
-    iovec iov{buffer, sizeof(buffer)};
-    msghdr message{};
-    message.msg_name = &name;
-    message.msg_namelen = sizeof(name);
-    message.msg_iov = &iov;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    ASSERT_EQ(recvmsg(fd.get(), &message, MSG_ERRQUEUE), 100);
+    Message message(buffer, sizeof(buffer));
+    ASSERT_EQ(recvmsg(fd.get(), message.get(), MSG_ERRQUEUE), 100);
     EXPECT_EQ(Bytes(buffer, 100), data);
-    EXPECT_EQ(name.sin_addr.s_addr, inet_addr("203.0.113.7"));
-    cmsghdr *c = CMSG_FIRSTHDR(&message);
-    ASSERT_TRUE(c);
-    sock_extended_err error{};
-    memcpy(&error, CMSG_DATA(c), sizeof(error));
-    EXPECT_EQ(error.ee_errno, static_cast<unsigned>(ECONNREFUSED));
-    EXPECT_EQ(error.ee_type, 3); // destination unreachable
-    EXPECT_EQ(error.ee_code, 3); // port
+    EXPECT_EQ(reinterpret_cast<const sockaddr_in *>(message.peer.get())->sin_addr.s_addr,
+              inet_addr("203.0.113.7"));
+    const auto error = message.control<sock_extended_err>(IPPROTO_IP, IP_RECVERR);
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->ee_errno, static_cast<unsigned>(ECONNREFUSED));
+    EXPECT_EQ(error->ee_type, 3); // destination unreachable
+    EXPECT_EQ(error->ee_code, 3); // port
 }
 
 TEST_F(RefuseUdp, SegmentedSendIsRefused) {

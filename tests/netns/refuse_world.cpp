@@ -19,15 +19,13 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include "harness/message.h"
+#include "harness/must.h"
 #include "harness/process.h"
 
 namespace lk::harness {
 
 namespace {
-
-void must(bool good, const std::string &what) {
-    if (!good) throw std::runtime_error(fmt::format("{}: {}", what, strerror(errno)));
-}
 
 Fd make_tun(const Netns &netns, const std::string &name) {
     Fd fd;
@@ -175,26 +173,16 @@ Sniffer::Frame Sniffer::next(std::uint8_t protocol, int timeout_ms) {
             std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
         pollfd waiting{socket_.get(), POLLIN, 0};
         if (left.count() < 0 || poll(&waiting, 1, static_cast<int>(left.count())) <= 0) return {};
+        Message message(buffer.data(), buffer.size());
+        ssize_t got = recvmsg(socket_.get(), message.get(), 0);
         sockaddr_ll from{};
-        alignas(cmsghdr) char control[256];
-        iovec data{buffer.data(), buffer.size()};
-        msghdr message{};
-        message.msg_name = &from;
-        message.msg_namelen = sizeof(from);
-        message.msg_iov = &data;
-        message.msg_iovlen = 1;
-        message.msg_control = control;
-        message.msg_controllen = sizeof(control);
-        ssize_t got = recvmsg(socket_.get(), &message, 0);
+        memcpy(&from, message.peer.get(), sizeof(from));
         if (got < 0 || from.sll_pkttype == PACKET_OUTGOING) continue;
         Frame frame;
         frame.bytes.assign(buffer.data(), static_cast<std::size_t>(got));
-        for (cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-            if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
-            tpacket_auxdata aux{};
-            memcpy(&aux, CMSG_DATA(c), sizeof(aux));
-            frame.unfinished = aux.tp_status & TP_STATUS_CSUMNOTREADY;
-            if (aux.tp_status & TP_STATUS_VLAN_VALID) frame.vlan = aux.tp_vlan_tci & 0xfffu;
+        if (const auto aux = message.control<tpacket_auxdata>(SOL_PACKET, PACKET_AUXDATA)) {
+            frame.unfinished = aux->tp_status & TP_STATUS_CSUMNOTREADY;
+            if (aux->tp_status & TP_STATUS_VLAN_VALID) frame.vlan = aux->tp_vlan_tci & 0xfffu;
         }
         Bytes ip = from.sll_hatype == 1 ? frame.bytes.substr(14) : frame.bytes;
         if (ip.size() < 20) continue;
