@@ -70,6 +70,7 @@ static __always_inline enum lk_carried lk_back_answer(struct __sk_buff *skb, str
     t->to.dst = c->flow.asker;
     t->to.sport = LK_HTONS(53);
     t->to.dport = c->flow.asker_port;
+    c->sent = 0;
     lk_carry_rest(c, &c->flow.resolver, c->flow.mtu);
     return lk_translate(skb, t) ? LK_CARRY_SPOILT : LK_CARRY_DONE;
 }

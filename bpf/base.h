@@ -48,6 +48,20 @@ static __always_inline __u32 lk_load32(const void *at) {
 }
 #endif
 
+/*
+ * 1 if a < b, else 0; both below 2^63. For searches in which a branch would make the verifier walk all that
+ * follows once for each step; the barriers keep the compiler from making one of it.
+ */
+static __always_inline __u64 lk_less(__u64 a, __u64 b) {
+    __asm__ volatile("" : "+r"(a));
+    __u64 bit = (a - b) >> 63;
+    __asm__ volatile("" : "+r"(bit));
+    return bit;
+}
+static __always_inline __u64 lk_zero(__u32 a) {
+    return lk_less(a, 1);
+}
+
 static __always_inline void lk_load_addr4(struct lk_addr *addr, const void *at) {
     addr->w[0] = 0;
     addr->w[1] = 0;

@@ -20,15 +20,15 @@
  */
 struct lk_boot_case {
     struct lk_boot key;
-    __u32 length;        /* bytes of the UDP datagram */
-    volatile __u32 left; /* bytes of the label that is being read */
+    __u32 length;       /* bytes of the UDP datagram */
+    volatile __u32 end; /* of the name; out of memory the verifier does not know where that was */
     __u8 datagram[168];
 };
 
 /* Only where row 6 refuses for want of a tunnel, and never otherwise. */
-static __always_inline int lk_may_bootstrap(const struct lk_dev *dev, struct lk_answer answer) {
+static __always_inline int lk_may_bootstrap(const struct lk_dev *dev, __u8 reason) {
     return (dev->policy.flags & (LK_POLICY_BOOTSTRAP4 | LK_POLICY_BOOTSTRAP6)) &&
-           (answer.reason == LK_DNS_NO_RESOLVER || answer.reason == LK_DNS_NO_TUNNEL);
+           (reason == LK_DNS_NO_RESOLVER || reason == LK_DNS_NO_TUNNEL);
 }
 
 /* What the headers say. frame_bytes: of the whole frame. Not 0: the caller puts c->length bytes from
@@ -50,7 +50,6 @@ static __always_inline int lk_boot_opens(const struct lk_dev *dev, const struct 
 /* Is it one query, exactly, for one of the names? */
 static __always_inline int lk_boot_named(struct lk_boot_case *c) {
     const __u8 *message = c->datagram + 8;
-    __u32 end = 0; /* bytes of the name */
 
     if (LK_NTOHS(lk_load16(c->datagram + 4)) != c->length) return 0;
     /* A query (opcode 0) with no other flags than RD, AD and CD. */
@@ -58,23 +57,21 @@ static __always_inline int lk_boot_named(struct lk_boot_case *c) {
     if (lk_load16(message + 4) != LK_HTONS(1) || lk_load16(message + 6) || lk_load16(message + 8)) return 0;
 
     __builtin_memset(c->key.name, 0, sizeof(c->key.name));
-    c->left = 0;
+    c->end = 0;
+    __u64 left = 0, bad = 0; /* bytes of the label that is being read */
     for (__u32 i = 0; i < LK_BOOT_NAME; i++) {
-        __u8 byte = message[12 + i];
-        if (c->left == 0) {
-            if (byte == 0) {
-                end = i + 1;
-                break;
-            }
-            if (byte > 63) return 0;
-            c->left = byte;
-        } else {
-            c->left--;
-            if (byte >= 'A' && byte <= 'Z') byte += 'a' - 'A';
+        const __u64 byte = message[12 + i], is_length = lk_less(left, 1);
+        if (!byte && is_length) {
+            c->end = i + 1;
+            break;
         }
-        c->key.name[i] = byte;
+        const __u64 is_capital = lk_less((__u32)(byte - 'A'), 26) * (1 - is_length);
+        bad |= is_length * lk_less(63, byte);
+        c->key.name[i] = (__u8)(byte + is_capital * ('a' - 'A'));
+        left += is_length * (byte + 1) - 1;
     }
-    if (end < 3 || end > LK_BOOT_NAME) return 0;
+    const __u32 end = c->end; /* bytes of the name */
+    if (bad || end < 3 || end > LK_BOOT_NAME) return 0;
     const __u8 *rest = message + 12 + end;
     const __be16 type = lk_load16(rest);
     if (type != LK_HTONS(1) && type != LK_HTONS(28) && type != LK_HTONS(65)) return 0; /* A, AAAA, HTTPS */

@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bootstrap.h"
+#include "carry_maps.h"
 
 /* As with lk_room: a program runs to its end on one CPU. */
 struct {
@@ -30,9 +31,12 @@ __noinline int lk_boot_read(struct __sk_buff *skb, __u32 offset) {
     return lk_boot_named(c);
 }
 
-/* Not 0: row B holds. */
-static __noinline int lk_bootstraps(struct __sk_buff *skb, const struct lk_dev *dev,
-                                    const struct lk_pkt *pkt) {
+/* Not 0: row B holds for the packet in the room. */
+__noinline int lk_room_bootstraps(struct __sk_buff *skb) {
+    const struct lk_carry *room = lk_carry_room();
+    const struct lk_dev *dev = lk_find_dev(skb->ifindex);
+    if (!room || !dev) return 0;
+    const struct lk_pkt *pkt = &room->pkt;
     __u32 zero = 0;
     struct lk_boot_case *c = bpf_map_lookup_elem(&lk_boot_room, &zero);
     if (!c || skb->vlan_present || skb->gso_size) return 0;

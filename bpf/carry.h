@@ -51,6 +51,7 @@ enum lk_carried {
     LK_CARRY_FULL,       /* no port left for this asker; the packet is untouched */
     LK_CARRY_STRAY,      /* no connection that could go on; the packet is untouched */
     LK_CARRY_DONE,
+    LK_CARRY_NEW, /* not like the last query of its flow: to be admitted */
 };
 
 /*
@@ -62,16 +63,19 @@ struct lk_carry {
     struct lk_pkt pkt;
     struct lk_way way; /* of a query */
     __u32 ifindex;     /* the device by which a query wants to leave; the tunnel by which an answer came */
-    __u32 uid;         /* of a query's sender, or 0 */
+    __u32 uid;         /* of a new query's sender, or 0 */
     __u32 l3;          /* that device has no MAC header */
     __u32 link;        /* bytes of it, on a tunnel */
     __u32 now;         /* ticks */
+    __u32 mtu;         /* of a query that is refused for its size: what would be taken, or 0 */
     __u32 index;       /* of the bucket; from here on the room to work in */
     __u32 slot;
     __u32 tag;
     __u32 who;
     struct lk_nat_flow flow; /* of an answer: whom it is for */
     struct lk_translation t;
+    __u32 sent; /* ifindex of the tunnel by which a query just went as t.to says; 0: t is about something else
+                 */
     struct lk_part_key part; /* of a fragment */
     struct lk_part noted;
     struct lk_quote quote; /* of an error */
@@ -121,10 +125,10 @@ static __always_inline __u32 lk_carry_too_big(struct __sk_buff *skb, const struc
 }
 
 /*
- * A port for this query. SPOILT (but whole), FULL, STRAY or DONE. c->pkt: a whole TCP or UDP packet to port
- * 53, without IP options or extensions.
+ * The flow of this query, and its port if it goes on as the last one did. SPOILT (but whole), NEW or DONE.
+ * c->pkt: a whole TCP or UDP packet to port 53, without IP options or extensions.
  */
-static __always_inline enum lk_carried lk_carry_admit(struct __sk_buff *skb, struct lk_carry *c) {
+static __always_inline enum lk_carried lk_carry_resume(struct __sk_buff *skb, struct lk_carry *c) {
     struct lk_nat_flow *flow = &c->flow;
     __builtin_memset(flow, 0, sizeof(*flow));
     flow->asker = c->pkt.src;
@@ -140,8 +144,19 @@ static __always_inline enum lk_carried lk_carry_admit(struct __sk_buff *skb, str
     if (!c->l3 && bpf_skb_load_bytes(skb, 0, flow->macs, sizeof(flow->macs))) return LK_CARRY_SPOILT;
 
     c->tag = lk_nat_tag(flow);
-    c->who = lk_nat_who(flow, c->uid);
     c->index = lk_nat_bucket_index(c->pkt.proto, c->tag);
+    c->slot = lk_nat_home(c->tag);
+    struct lk_nat_bucket *bucket = lk_lookup_nat(c->index);
+    if (!bucket) return LK_CARRY_NEW;
+    lk_nat_lock(bucket);
+    int again = lk_nat_again(bucket, c->tag, c->now, flow);
+    lk_nat_unlock(bucket);
+    return again ? LK_CARRY_DONE : LK_CARRY_NEW;
+}
+
+/* A port for a query that lk_carry_resume calls new, from c->uid's share. FULL, STRAY or DONE. */
+static __always_inline enum lk_carried lk_carry_admit(struct lk_carry *c) {
+    c->who = lk_nat_who(&c->flow, c->uid);
     enum lk_nat_result given = lk_carry_reserve(c);
     if (given == LK_NAT_FULL) return LK_CARRY_FULL;
     return given == LK_NAT_STRAY ? LK_CARRY_STRAY : LK_CARRY_DONE;
@@ -160,7 +175,7 @@ static __always_inline int lk_carry_is_ours(struct lk_carry *c) {
     return ours;
 }
 
-/* The query as it goes to the resolver: after lk_carry_admit. SPOILT or DONE. */
+/* The query as it goes to the resolver: after a port was given. SPOILT or DONE. */
 static __always_inline enum lk_carried lk_carry_send(struct __sk_buff *skb, struct lk_carry *c) {
     struct lk_translation *t = &c->t;
     t->from.src = c->pkt.src;
@@ -171,6 +186,7 @@ static __always_inline enum lk_carried lk_carry_send(struct __sk_buff *skb, stru
     t->to.dst = c->way.resolver;
     t->to.sport = lk_nat_port(c->tag, c->slot);
     t->to.dport = c->way.port;
+    c->sent = c->way.ifindex;
     lk_carry_rest(c, &c->way.resolver, c->way.mtu);
     return lk_translate(skb, t) ? LK_CARRY_SPOILT : LK_CARRY_DONE;
 }

@@ -34,6 +34,17 @@ static __always_inline void lk_nat_unlock(struct lk_nat_bucket *bucket) {
 
 #include "carry.h"
 
+/*
+ * The TC action that sends what lk_carry_send made on its way. The next hop is never told to the kernel,
+ * though that would spare it a look at its routes: a packet that has to wait for the neighbour's address
+ * keeps the route that it came with then, and is sent to that route's neighbour (Linux 6.18), which is nobody
+ * there.
+ */
+static __always_inline int lk_send_on(const struct lk_way *way) {
+    if (way->neighbour) return bpf_redirect_neigh(way->ifindex, NULL, 0, 0);
+    return bpf_redirect(way->ifindex, 0);
+}
+
 /* A program runs to its end on one CPU, and no other of ours runs there meanwhile. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -53,19 +64,19 @@ __noinline int lk_room_is_ours(struct __sk_buff *skb) {
     return room ? lk_carry_is_ours(room) : 0;
 }
 
-/* enum lk_carried */
+/* enum lk_carried. One after the other and not one in the other: what all need would not fit on the stack. */
+__noinline int lk_room_resume(struct __sk_buff *skb) {
+    struct lk_carry *room = lk_carry_room();
+    return room ? lk_carry_resume(skb, room) : LK_CARRY_SPOILT;
+}
 __noinline int lk_room_admit(struct __sk_buff *skb) {
     struct lk_carry *room = lk_carry_room();
-    return room ? lk_carry_admit(skb, room) : LK_CARRY_SPOILT;
+    __asm__ volatile("" ::"r"(skb));
+    return room ? lk_carry_admit(room) : LK_CARRY_SPOILT;
 }
 __noinline int lk_room_send(struct __sk_buff *skb) {
     struct lk_carry *room = lk_carry_room();
     return room ? lk_carry_send(skb, room) : LK_CARRY_SPOILT;
-}
-/* One after the other and not one in the other: what both need would not fit on the stack. */
-static __always_inline int lk_room_query(struct __sk_buff *skb) {
-    int admitted = lk_room_admit(skb);
-    return admitted == LK_CARRY_DONE ? lk_room_send(skb) : admitted;
 }
 
 #endif

@@ -97,6 +97,7 @@ static __always_inline void lk_classify_ip(const struct lk_dev *dev, const struc
     int embedded = p->family == 6 && lk_embedded4(&p->dst, &inner);
     if (embedded && f->covered) f->covered &= lk_opaque(dev, lk_covers(policy, &inner, p->proto, p->dport));
     if (f->own_source && f->covered && !(policy->flags & LK_POLICY_STRICT)) return; /* row 5; row 3 is left */
+    if (lk_port_is(p, 53)) return;                                                  /* row 6, if not 4 or 5 */
 
     f->dst_net = lk_opaque(dev, lk_net_flags(dev, &p->dst));
     f->lan = f->dst_net & LK_NET_LAN;

@@ -6,7 +6,8 @@
  *
  * A slot is free when it was never used or has been idle for longer than a query lives. An asker takes a free
  * slot; one that holds its share of a bucket, or finds none free, overwrites its own oldest. Nobody
- * overwrites another's, so that a flood costs only the one who makes it.
+ * overwrites another's, so that a flood costs only the one who makes it. A flow that finds the place free
+ * that its hash names takes that one, where its next query is found without a search.
  *
  * The searches are without branches: with them, the verifier walks what follows once for each slot. From
  * Linux 6.18 on it makes a branch also of a mask (0 or -1) that is ANDed with a constant, so places are
@@ -40,17 +41,6 @@ struct lk_nat_bucket {
     struct lk_nat_flow flow[LK_NAT_SLOTS];
 };
 
-/* 1 if a < b, else 0; both below 2^63. The barriers keep the compiler from making a branch of it. */
-static __always_inline __u64 lk_nat_less(__u64 a, __u64 b) {
-    __asm__ volatile("" : "+r"(a));
-    __u64 bit = (a - b) >> 63;
-    __asm__ volatile("" : "+r"(bit));
-    return bit;
-}
-static __always_inline __u64 lk_nat_zero(__u32 a) {
-    return lk_nat_less(a, 1);
-}
-
 static __always_inline __u32 lk_nat_mix(__u64 *state, __u64 word) {
     *state = (*state ^ word) * 0x9e3779b97f4a7c15ull;
     *state ^= *state >> 29;
@@ -80,6 +70,11 @@ static __always_inline __u32 lk_nat_bucket_index(__u8 proto, __u32 tag) {
     return (proto == LK_PROTO_TCP ? LK_NAT_BUCKETS : 0) + (tag & (LK_NAT_BUCKETS - 1));
 }
 
+/* The slot that a flow takes if it can. */
+static __always_inline __u32 lk_nat_home(__u32 tag) {
+    return tag / LK_NAT_BUCKETS & (LK_NAT_SLOTS - 1);
+}
+
 static __always_inline __be16 lk_nat_port(__u32 tag, __u32 slot) {
     return LK_HTONS((__u16)(LK_NAT_FIRST_PORT + (tag & (LK_NAT_BUCKETS - 1)) * LK_NAT_SLOTS + slot));
 }
@@ -98,7 +93,24 @@ static __always_inline __u64 lk_nat_same(const struct lk_nat_flow *a, const stru
     __u32 differ = (a->asker_port ^ b->asker_port) | (a->ifindex ^ b->ifindex);
     for (int i = 0; i < 4; i++)
         differ |= (a->asker.w[i] ^ b->asker.w[i]) | (a->server.w[i] ^ b->server.w[i]);
-    return lk_nat_zero(differ);
+    return lk_zero(differ);
+}
+
+/*
+ * A query like the last one of its flow, to the device's addresses, by the same way to the same resolver,
+ * that finds it at home: not 0, and it goes on from the home slot. Everything else is for lk_nat_give.
+ */
+static __always_inline int lk_nat_again(struct lk_nat_bucket *bucket, __u32 tag, __u32 now,
+                                        const struct lk_nat_flow *flow) {
+    const __u32 home = lk_nat_home(tag);
+    if (bucket->tag[home] != tag) return 0;
+    const __u64 *there = (const __u64 *)&bucket->flow[home], *here = (const __u64 *)flow;
+    __u64 differ = 0;
+    for (__u32 i = 0; i < sizeof(*flow) / sizeof(*here); i++)
+        differ |= there[i] ^ here[i];
+    if (differ) return 0;
+    bucket->used[home] = now;
+    return 1;
 }
 
 /* The slot that holds this flow, or LK_NAT_NONE. */
@@ -106,7 +118,7 @@ static __always_inline __u32 lk_nat_find(const struct lk_nat_bucket *bucket, __u
                                          const struct lk_nat_flow *flow) {
     __u64 found = 0, any = 0;
     for (__u32 i = 0; i < LK_NAT_SLOTS; i++) {
-        __u64 hit = lk_nat_zero(bucket->tag[i] ^ tag);
+        __u64 hit = lk_zero(bucket->tag[i] ^ tag);
         found += i * hit;
         any += hit;
     }
@@ -121,19 +133,20 @@ static __always_inline __u32 lk_nat_find(const struct lk_nat_bucket *bucket, __u
  */
 static __always_inline __u32 lk_nat_take(const struct lk_nat_bucket *bucket, __u32 tag, __u32 who, __u32 idle,
                                          __u32 now) {
+    const __u32 home = lk_nat_home(tag);
     __u64 own_count = 0, own = 0, open = 0, twin = 0, any_twin = 0;
     for (__u32 i = 0; i < LK_NAT_SLOTS; i++) {
         __u64 age = (__u32)(now - bucket->used[i]);
-        __u64 never = lk_nat_zero(bucket->tag[i]);
-        __u64 is_free = lk_nat_less(0, never + lk_nat_less(idle, age));
-        __u64 is_own = lk_nat_less(is_free, lk_nat_zero(bucket->who[i] ^ who));
-        __u64 is_twin = lk_nat_zero(bucket->tag[i] ^ tag);
+        __u64 never = lk_zero(bucket->tag[i]);
+        __u64 is_free = lk_less(0, never + lk_less(idle, age));
+        __u64 is_own = lk_less(is_free, lk_zero(bucket->who[i] ^ who));
+        __u64 is_twin = lk_zero(bucket->tag[i] ^ tag);
         /* The one that has rested longest, so that late answers of its last flow are over; and its place. */
-        __u64 score = (never << 32) + age + 1;
-        score = score * LK_NAT_SLOTS + i;
-        open += (score - open) * lk_nat_less(open, score * is_free);
-        own += (score - own) * lk_nat_less(own, score * is_own);
+        __u64 score = ((never << 32) + age + 1) * LK_NAT_SLOTS + i;
+        own += (score - own) * lk_less(own, score * is_own);
         own_count += is_own;
+        score += lk_zero(i ^ home) << 48;
+        open += (score - open) * lk_less(open, score * is_free);
         twin += i * is_twin;
         any_twin += is_twin;
     }

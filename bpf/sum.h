@@ -33,6 +33,22 @@ static __always_inline __u64 lk_csum_words(const void *at, int count) {
 }
 
 /*
+ * What the sum changes by when `count` words, read as numbers, become others, as bpf_l3_csum_replace and
+ * bpf_l4_csum_replace take it (RFC 1624). count: known when compiled.
+ */
+static __always_inline __u32 lk_csum_change(const void *from, const void *to, int count) {
+    const lk_any_word *was = from, *is = to;
+    __u64 sum = 0;
+#ifdef __clang__
+#pragma unroll
+#endif
+    for (int i = 0; i < count; i++)
+        sum += (__u64)is[i] + (__u32)~was[i];
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    return (__u32)((sum & 0xffffffff) + (sum >> 32));
+}
+
+/*
  * The pseudo-header of either family: the words 0:0:ffff that a mapped IPv4 address has before its four bytes
  * are a zero of this sum (0xffff is 0 modulo 0xffff).
  */

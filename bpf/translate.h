@@ -4,7 +4,7 @@
  * the resolver, and answers on their way back, by one text. Decides nothing.
  *
  * Uses the helpers bpf_skb_load_bytes, bpf_skb_store_bytes, bpf_l3_csum_replace, bpf_l4_csum_replace,
- * bpf_csum_diff, bpf_skb_change_proto and bpf_skb_adjust_room, which whoever includes this declares first:
+ * bpf_skb_change_proto and bpf_skb_adjust_room, which whoever includes this declares first:
  * <bpf/bpf_helpers.h> in the kernel, stand-ins natively. The helpers know whether a checksum is finished,
  * left to the device (CHECKSUM_PARTIAL), or that of a packet still to be cut into segments; arithmetic of
  * ours would not.
@@ -54,9 +54,9 @@ static __always_inline int lk_clamp_mss(struct __sk_buff *skb, struct lk_transla
     return 0;
 }
 
-/* Ports and everything that the upper layer's checksum covers, the addresses of the IP header included. */
+/* Ports and everything that the upper layer's checksum covers: change is what the addresses do to it. */
 static __always_inline int lk_translate_upper(struct __sk_buff *skb, const struct lk_translation *t,
-                                              int from4, int to4, __u32 l4_off) {
+                                              int from4, int to4, __u32 l4_off, __u32 change) {
     const int udp = t->proto == LK_PROTO_UDP;
     const __u32 csum = l4_off + (udp ? LK_CSUM_UDP : LK_CSUM_TCP);
     const __u64 flags = udp ? BPF_F_MARK_MANGLED_0 : 0;
@@ -65,13 +65,7 @@ static __always_inline int lk_translate_upper(struct __sk_buff *skb, const struc
         if (bpf_skb_load_bytes(skb, csum, &sum, sizeof(sum))) return -1;
         if (!sum) return -1; /* none, which IPv6 forbids (RFC 8200 8.1) */
     }
-    /*
-     * The mapped form's 0:0:ffff counts as zero in a sum modulo 0xffff, so that one difference of 32 bytes
-     * serves all families.
-     */
-    __s64 difference = bpf_csum_diff((__be32 *)&t->from.src, 32, (__be32 *)&t->to.src, 32, 0);
-    if (difference < 0) return -1;
-    if (bpf_l4_csum_replace(skb, csum, 0, difference, flags | BPF_F_PSEUDO_HDR)) return -1;
+    if (bpf_l4_csum_replace(skb, csum, 0, change, flags | BPF_F_PSEUDO_HDR)) return -1;
 
     __be16 was[2] = {t->from.sport, t->from.dport}, is[2] = {t->to.sport, t->to.dport};
     __u32 was_both, is_both;
@@ -81,10 +75,10 @@ static __always_inline int lk_translate_upper(struct __sk_buff *skb, const struc
     return bpf_skb_store_bytes(skb, l4_off, is, sizeof(is), 0) ? -1 : 0;
 }
 
-static __always_inline int lk_translate_4to4(struct __sk_buff *skb, const struct lk_translation *t) {
-    __be32 old[2] = {t->from.src.w[3], t->from.dst.w[3]}, new[2] = {t->to.src.w[3], t->to.dst.w[3]};
-    __s64 difference = bpf_csum_diff(old, 8, new, 8, 0);
-    if (difference < 0 || bpf_l3_csum_replace(skb, t->l3_off + 10, 0, difference, 0)) return -1;
+static __always_inline int lk_translate_4to4(struct __sk_buff *skb, const struct lk_translation *t,
+                                             __u32 change) {
+    const __be32 new[2] = {t->to.src.w[3], t->to.dst.w[3]};
+    if (bpf_l3_csum_replace(skb, t->l3_off + 10, 0, change, 0)) return -1;
     return bpf_skb_store_bytes(skb, t->l3_off + 12, new, sizeof(new), 0) ? -1 : 0;
 }
 
@@ -162,8 +156,13 @@ static __always_inline int lk_translate_4to6(struct __sk_buff *skb, const struct
 static __always_inline int lk_translate(struct __sk_buff *skb, struct lk_translation *t) {
     const int from4 = lk_addr_mapped(&t->from.src), to4 = lk_addr_mapped(&t->to.src);
     if (t->syn && t->max_mss && lk_clamp_mss(skb, t, t->l4_off)) return -1;
-    if (t->part != LK_FRAG_TAIL && lk_translate_upper(skb, t, from4, to4, t->l4_off)) return -1;
-    if (from4) return to4 ? lk_translate_4to4(skb, t) : lk_translate_4to6(skb, t);
+    /*
+     * The mapped form's 0:0:ffff counts as zero in a sum modulo 0xffff, so that one difference of 32 bytes
+     * serves all families.
+     */
+    const __u32 change = lk_csum_change(&t->from.src, &t->to.src, 8);
+    if (t->part != LK_FRAG_TAIL && lk_translate_upper(skb, t, from4, to4, t->l4_off, change)) return -1;
+    if (from4) return to4 ? lk_translate_4to4(skb, t, change) : lk_translate_4to6(skb, t);
     return to4 ? lk_translate_6to4(skb, t) : lk_translate_6to6(skb, t);
 }
 

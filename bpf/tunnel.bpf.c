@@ -143,6 +143,29 @@ static __noinline int lk_is_query(const struct lk_pkt *pkt) {
            (pkt->proto == LK_PROTO_TCP || pkt->proto == LK_PROTO_UDP);
 }
 
+/*
+ * Not 0: the packet is the one that this CPU has just sent on, which is told before it is read as others are:
+ * by what lk_carry_send wrote into it.
+ */
+static __always_inline int lk_just_sent(struct __sk_buff *skb, __u32 link) {
+    const struct lk_carry *room = lk_carry_room();
+    if (!room || !room->sent || room->sent != skb->ifindex) return 0;
+    const struct lk_leg *to = &room->t.to;
+    const __u8 *ip = (const __u8 *)(long)skb->data + link, *end = (const __u8 *)(long)skb->data_end;
+    if (ip + 24 > end) return 0;
+    if (ip[0] == 0x45)
+        return ip[9] == room->t.proto && !(lk_load16(ip + 6) & LK_HTONS(0x3fff)) &&
+               lk_addr_mapped(&to->src) && lk_load32(ip + 12) == to->src.w[3] &&
+               lk_load32(ip + 16) == to->dst.w[3] && lk_load16(ip + 20) == to->sport &&
+               lk_load16(ip + 22) == to->dport;
+    if (ip + 44 > end || ip[0] >> 4 != 6 || ip[6] != room->t.proto) return 0;
+    struct lk_addr src, dst;
+    lk_load_addr6(&src, ip + 8);
+    lk_load_addr6(&dst, ip + 24);
+    return lk_addr_equal(&src, &to->src) && lk_addr_equal(&dst, &to->dst) &&
+           lk_load16(ip + 40) == to->sport && lk_load16(ip + 42) == to->dport;
+}
+
 SEC("tc")
 int lk_tunnel_out(struct __sk_buff *skb) {
     const struct lk_host *host = lk_find_host();
@@ -150,7 +173,7 @@ int lk_tunnel_out(struct __sk_buff *skb) {
     const struct lk_policy *policy = &host->policy;
     if (!(policy->flags & (LK_POLICY_RESOLVER4 | LK_POLICY_RESOLVER6))) return LK_NEXT;
     const struct lk_tunnel *tunnel = lk_find_tunnel(skb);
-    if (!tunnel) return LK_NEXT;
+    if (!tunnel || lk_just_sent(skb, tunnel->ethernet ? LK_ETH_LEN : 0)) return LK_NEXT;
     struct lk_carry *room = lk_case_of(skb, !tunnel->ethernet);
     if (!room || !lk_is_query(&room->pkt) || lk_room_is_ours(skb)) return LK_NEXT;
     /* Directly to a resolver, but from a port of ours: its answer would be taken for another's. */
@@ -168,11 +191,11 @@ int lk_tunnel_out(struct __sk_buff *skb) {
         room->way = *way;
         room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
         const int fits = !lk_carry_too_big(skb, room, skb->gso_size);
-        int carried = fits ? lk_room_query(skb) : LK_CARRY_SPOILT;
+        int carried = fits ? lk_room_resume(skb) : LK_CARRY_SPOILT;
+        if (carried == LK_CARRY_NEW) carried = lk_room_admit(skb);
+        if (carried == LK_CARRY_DONE) carried = lk_room_send(skb);
         if (carried == LK_CARRY_DONE)
-            action = room->way.ifindex == skb->ifindex ? LK_NEXT
-                     : room->way.neighbour ? (int)bpf_redirect_neigh(room->way.ifindex, NULL, 0, 0)
-                                           : (int)bpf_redirect(room->way.ifindex, 0);
+            action = room->way.ifindex == skb->ifindex ? LK_NEXT : lk_send_on(&room->way);
         else
             answer.reason = carried == LK_CARRY_FULL    ? LK_DNS_PORTS
                             : carried == LK_CARRY_STRAY ? LK_DNS_FLOW

@@ -42,10 +42,17 @@ static __noinline int lk_parse_skb(struct __sk_buff *skb, const struct lk_dev *d
 }
 
 /* verdict << 8 | reason */
-static __always_inline __u32 lk_decide_skb(const struct lk_dev *dev, const struct lk_pkt *pkt,
-                                           const struct lk_sender *sender, __u64 now_ns) {
+static __always_inline __u32 lk_decide_skb(struct __sk_buff *skb, const struct lk_dev *dev,
+                                           const struct lk_pkt *pkt, const struct lk_sender *sender,
+                                           __u64 now_ns) {
     struct lk_answer answer = lk_decide(dev, pkt, sender, now_ns);
-    return (__u32)answer.verdict << 8 | answer.reason;
+    __u32 decided = (__u32)answer.verdict << 8 | answer.reason;
+    struct lk_carry *room = lk_may_bootstrap(dev, answer.reason) ? lk_carry_room() : NULL;
+    if (room) {
+        room->pkt = *pkt;
+        if (lk_room_bootstraps(skb)) decided = LK_PASS << 8 | LK_BOOTSTRAP_DNS;
+    }
+    return lk_opaque(dev, decided);
 }
 
 /* The socket whose mark counts: the packet's own, or a SYN-ACK's listener. */
@@ -104,23 +111,33 @@ static __always_inline int lk_rewrite(struct __sk_buff *skb, const struct lk_dev
     struct lk_carry *room = lk_carry_room();
     const struct lk_way *way = lk_way_for(&dev->policy, pkt->family);
     if (!room || !way || skb->vlan_present) return -LK_DNS_FORM;
-    const struct lk_mark *mark = lk_sender_mark(skb);
     room->pkt = *pkt;
     room->way = *way;
     room->ifindex = skb->ifindex;
-    room->uid = mark ? mark->uid : 0;
     room->l3 = dev->flags & LK_DEV_L3;
     room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
     *mtu = lk_carry_too_big(skb, room, skb->gso_size);
     if (*mtu) return -LK_DNS_SIZE;
-    switch (lk_room_query(skb)) {
+    int carried = lk_room_resume(skb);
+    if (carried == LK_CARRY_NEW) {
+        const struct lk_mark *mark = lk_sender_mark(skb);
+        room->uid = mark ? mark->uid : 0;
+        carried = lk_room_admit(skb);
+    }
+    if (carried == LK_CARRY_DONE) carried = lk_room_send(skb);
+    switch (carried) {
     case LK_CARRY_DONE: break;
     case LK_CARRY_FULL: return -LK_DNS_PORTS;
     case LK_CARRY_STRAY: return -LK_DNS_FLOW;
     default: return TC_ACT_SHOT;
     }
-    if (room->way.neighbour) return bpf_redirect_neigh(room->way.ifindex, NULL, 0, 0);
-    return bpf_redirect(room->way.ifindex, 0);
+    return lk_send_on(&room->way);
+}
+
+/* Checked once by itself, as those of carry_maps.h. The packet and its size limit are in the room. */
+__noinline int lk_room_refuse(struct __sk_buff *skb) {
+    const struct lk_carry *room = lk_carry_room();
+    return room ? lk_refuse(skb, &room->pkt, room->mtu) : TC_ACT_SHOT;
 }
 
 SEC("tc")
@@ -147,10 +164,8 @@ int lk_egress(struct __sk_buff *skb) {
     sender.vpn_daemon = lk_opaque(dev, sender.vpn_daemon);
 
     __u64 now_ns = pkt.frag == LK_WHOLE ? 0 : bpf_ktime_get_ns();
-    __u32 decided = lk_decide_skb(dev, &pkt, &sender, now_ns);
+    __u32 decided = lk_decide_skb(skb, dev, &pkt, &sender, now_ns);
     struct lk_answer answer = LK_ANSWER(decided >> 8, decided & 0xff);
-    if (lk_may_bootstrap(dev, answer) && lk_bootstraps(skb, dev, &pkt))
-        answer = LK_ANSWER(LK_PASS, LK_BOOTSTRAP_DNS);
     if ((answer.verdict == LK_PASS || answer.verdict == LK_REWRITE) && lk_is_stray(skb, &pkt))
         answer = LK_ANSWER(LK_DROP, LK_MALFORMED);
     if (answer.verdict == LK_PASS && lk_quotes_answer(skb, &pkt)) answer = LK_ANSWER(LK_DROP, LK_DNS);
@@ -172,7 +187,11 @@ int lk_egress(struct __sk_buff *skb) {
     lk_report(skb, &pkt, answer.verdict, answer.reason);
     if (answer.verdict == LK_REWRITE) return action;
     if (answer.verdict != LK_REFUSE || (dev->policy.flags & LK_POLICY_SILENT)) return TC_ACT_SHOT;
-    return lk_refuse(skb, &pkt, mtu);
+    struct lk_carry *room = lk_carry_room();
+    if (!room) return TC_ACT_SHOT;
+    room->pkt = pkt;
+    room->mtu = mtu;
+    return lk_room_refuse(skb);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

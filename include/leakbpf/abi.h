@@ -23,7 +23,7 @@
 #endif
 
 /* Raised whenever anything below changes; part of the pin directory's name. */
-#define LK_ABI_VERSION 4
+#define LK_ABI_VERSION 5
 
 enum lk_verdict {
     LK_DROP = 0,   /* silence */
@@ -68,6 +68,7 @@ enum lk_hook {
     LK_HOOK_SETSOCKOPT = 3,
     LK_HOOK_LSM = 4,    /* locked sockets and links */
     LK_HOOK_TUNNEL = 5, /* what an application sends into the tunnel to port 53 */
+    LK_HOOK_GATE = 6,   /* the second gate */
     LK_HOOKS
 };
 
@@ -95,6 +96,7 @@ enum lk_policy_flag {
     /* gw_set has rows in lk_boots for servers of that family, and no tunnel leads to a resolver. */
     LK_POLICY_BOOTSTRAP4 = 1u << 13,
     LK_POLICY_BOOTSTRAP6 = 1u << 14,
+    LK_POLICY_GATE = 1u << 15, /* of lk_host: the second gate judges devices that are not in lk_spared */
 };
 
 #define LK_MAX_UIDS    8
@@ -327,8 +329,9 @@ struct lk_nat_flow {
     __u8 l3;       /* the device of ifindex has no MAC header */
     __u8 pad;
     __u16 mtu; /* of the tunnel */
-};
-LK_ASSERT_SIZE(struct lk_nat_flow, 92);
+    __u32 pad2;
+} __attribute__((aligned(8))); /* compared and copied by words of 8 bytes */
+LK_ASSERT_SIZE(struct lk_nat_flow, 96);
 
 /* Fragments of answers: only the first says by its port whom it is for. */
 #define LK_NAT_PARTS 1024u
@@ -343,8 +346,9 @@ LK_ASSERT_SIZE(struct lk_part_key, 44);
 struct lk_part {
     struct lk_nat_flow flow;
     __u32 until; /* ticks */
+    __u32 pad;
 };
-LK_ASSERT_SIZE(struct lk_part, 96);
+LK_ASSERT_SIZE(struct lk_part, 104);
 
 /* lk_tunnels: the devices on whose ingress answers are taken. */
 #define LK_TUNNELS 64u
@@ -352,6 +356,9 @@ struct lk_tunnel {
     __u32 ethernet; /* 0: packets begin with the IP header */
 };
 LK_ASSERT_SIZE(struct lk_tunnel, 4);
+
+/* lk_spared: devices that the second gate leaves alone; value: __u32, 1. */
+#define LK_SPARED 16384u
 
 #define LK_COMM_LEN 16
 

@@ -35,16 +35,6 @@ static __u32 fold(__u64 sum) {
     return (__u32)sum;
 }
 
-static __s64 bpf_csum_diff(__be32 *from, __u32 from_size, __be32 *to, __u32 to_size, __u32 seed) {
-    __u64 sum = seed;
-    for (__u32 i = 0; i < from_size / 4; i++)
-        sum += (__u32)~from[i];
-    for (__u32 i = 0; i < to_size / 4; i++)
-        sum += to[i];
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    return (__s64)((sum & 0xffffffff) + (sum >> 32));
-}
-
 /* RFC 1624: HC' = ~(~HC + difference). */
 static void replace(__u8 *at, __u64 difference, int complemented) {
     __u16 value;
@@ -182,8 +172,9 @@ int lk_native_query(const struct lk_carry_test *test, struct lk_native_packet *p
     read_case(test, packet);
     if (room.pkt.shape != LK_SHAPE_IP || room.pkt.dport != LK_HTONS(53)) return LK_NATIVE_NONE;
     struct __sk_buff *skb = (struct __sk_buff *)packet;
-    const int admitted = (int)lk_carry_admit(skb, &room);
-    return admitted == LK_NATIVE_DONE ? (int)lk_carry_send(skb, &room) : admitted;
+    enum lk_carried carried = lk_carry_resume(skb, &room);
+    if (carried == LK_CARRY_NEW) carried = lk_carry_admit(&room);
+    return carried == LK_CARRY_DONE ? (int)lk_carry_send(skb, &room) : (int)carried;
 }
 
 int lk_native_answer(const struct lk_carry_test *test, struct lk_native_packet *packet) {

@@ -44,7 +44,9 @@ SEC("tc")
 int lk_query(struct __sk_buff *skb) {
     const struct lk_carry *room = lk_case_of(skb);
     if (!room || room->pkt.shape != LK_SHAPE_IP || room->pkt.dport != LK_HTONS(53)) return -1;
-    return lk_room_query(skb);
+    int carried = lk_room_resume(skb);
+    if (carried == LK_CARRY_NEW) carried = lk_room_admit(skb);
+    return carried == LK_CARRY_DONE ? lk_room_send(skb) : carried;
 }
 
 /* enum lk_carried, or -1: nobody asked */

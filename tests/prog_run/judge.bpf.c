@@ -17,10 +17,8 @@ int lk_judge(struct __sk_buff *skb) {
                                .forwarded = lk_opaque(dev, skb->cb[1]),
                                .fwmark = skb->cb[2]};
     __u64 now_ns = pkt.frag == LK_WHOLE ? 0 : bpf_ktime_get_ns();
-    __u32 decided = lk_decide_skb(dev, &pkt, &sender, now_ns);
+    __u32 decided = lk_decide_skb(skb, dev, &pkt, &sender, now_ns);
     struct lk_answer answer = LK_ANSWER(decided >> 8, decided & 0xff);
-    if (lk_may_bootstrap(dev, answer) && lk_bootstraps(skb, dev, &pkt))
-        answer = LK_ANSWER(LK_PASS, LK_BOOTSTRAP_DNS);
     if (lk_opens_fragments(&pkt, answer)) {
         struct lk_frag_key key;
         struct lk_frag first = {.expires_ns = now_ns + LK_FRAG_LIFE_NS, .reason = answer.reason};

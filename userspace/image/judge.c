@@ -61,7 +61,7 @@ struct lk_native_answer lk_native_judge(const struct lk_native_maps *maps, const
     struct lk_sender from = {
         .fwmark = sender->fwmark, .vpn_daemon = sender->vpn_daemon, .forwarded = sender->forwarded};
     struct lk_answer answer = lk_decide(dev, &pkt, &from, maps->now_ns);
-    if (lk_may_bootstrap(dev, answer) && bootstraps(dev, &pkt, bytes, length))
+    if (lk_may_bootstrap(dev, answer.reason) && bootstraps(dev, &pkt, bytes, length))
         answer = LK_ANSWER(LK_PASS, LK_BOOTSTRAP_DNS);
     if (lk_opens_fragments(&pkt, answer)) {
         struct lk_frag_key key;
