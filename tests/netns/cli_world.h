@@ -21,6 +21,7 @@
 #include "harness/netns.h"
 #include "harness/process.h"
 #include "harness/sandbox.h"
+#include "harness/sender.h"
 
 namespace lk::harness {
 
@@ -103,14 +104,18 @@ class CliWorld {
                    : 0;
     }
 
-    // True if a datagram of the host to DST arrives on the far side. FROM: its source, and with it the
-    // device.
-    bool passes(const char *dst, const char *from = nullptr, const char *device = nullptr) {
+    // True if a datagram of the host, by the user UID, to DST arrives on the far side. FROM: its source, and
+    // with it the device.
+    bool passes(const char *dst, const char *from = nullptr, const char *device = nullptr, uid_t uid = 0) {
+        return passes_from(host_, dst, from, device, uid);
+    }
+    bool passes_from(const Netns &sender, const char *dst, const char *from = nullptr,
+                     const char *device = nullptr, uid_t uid = 0) {
         const std::uint16_t port = next_port_++;
         Mark mark;
         mark.flow(Ip::of(dst), port);
         const std::size_t since = capture_.position();
-        host_.inside([&] {
+        const auto send = [&] {
             const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
             if (device)
                 setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, device,
@@ -121,7 +126,11 @@ class CliWorld {
             }
             const SockAddr to(Ip::of(dst), port);
             sendto(socket.get(), "probe", 5, 0, to.get(), to.length);
-        });
+        };
+        if (uid)
+            as({.netns = sender.fd(), .uid = uid}, send);
+        else
+            sender.inside(send);
         capture_.settle();
         return capture_.count(mark, since) > 0;
     }

@@ -28,6 +28,7 @@
 
 #include <fmt/format.h>
 
+#include "kernel/object_file.h"
 #include "kernel/objects.h"
 
 namespace {
@@ -76,7 +77,9 @@ std::vector<Subject> subjects() {
     }
     const auto tunnel = lk::tunnel_object();
     all.push_back({tunnel.name, tunnel.bytes, true});
-    for (const auto &object : {lk::compat_object(), lk::lsm_object()})
+    const auto gate = lk::gate_cgroup_object();
+    all.push_back({gate.name, gate.bytes, true});
+    for (const auto &object : {lk::gate_object(), lk::compat_object(), lk::lsm_object()})
         all.push_back({object.name, object.bytes, false});
     return all;
 }
@@ -88,6 +91,7 @@ std::optional<Measured> measure(const Subject &subject) {
     const std::unique_ptr<bpf_object, CloseObject> object{
         bpf_object__open_mem(subject.bytes.data(), subject.bytes.size(), &options)};
     if (!object) return std::nullopt;
+    lk::set_program_types(*object);
     std::map<std::string, std::vector<char>> logs;
     bpf_program *program = nullptr;
     bpf_object__for_each_program(program, object.get()) {

@@ -35,7 +35,7 @@ void add_setting(CLI::App &app, const Setting &setting, PolicyOptions::Given &gi
 } // namespace
 
 bool PolicyOptions::any() const {
-    return !interfaces.empty() || only || std::ranges::any_of(given, [](const Given &each) {
+    return !interfaces.empty() || all_uplinks || only || std::ranges::any_of(given, [](const Given &each) {
         return !each.list.empty() || each.word || each.flag;
     });
 }
@@ -51,6 +51,8 @@ void add_policy_options(CLI::App &app, PolicyOptions &options) {
         ->type_name("");
     for (std::size_t index = 0; index < settings().size(); ++index)
         add_setting(app, settings()[index], options.given[index]);
+    app.add_flag("--all-uplinks", options.all_uplinks, "Every uplink, also those that appear later")
+        ->disable_flag_override();
     app.add_flag("--only", options.only, "Leave uplinks alone that appear later")->disable_flag_override();
 }
 
@@ -66,6 +68,7 @@ Result<AttachRequest> to_request(const PolicyOptions &options) {
             if (Result<void> done = settings()[index].take(word, request.policy); !done)
                 return named(std::string("--") + settings()[index].option, done.error());
     request.only = options.only;
+    request.all_uplinks = options.all_uplinks;
     request.policy = normalise(std::move(request.policy));
     if (Result<void> valid = validate(request.policy); !valid) return valid.error();
     return request;

@@ -19,7 +19,7 @@ namespace lk {
 // The words as they were typed.
 struct PolicyOptions {
     std::vector<std::string> interfaces;
-    bool only = false;
+    bool all_uplinks = false, only = false;
     struct Given {
         std::vector<std::string> list;
         std::optional<std::string> word; // "" is a bad value, not a missing one

@@ -98,7 +98,7 @@ bool locks_sockets(const Document &document) {
 }
 
 // Everything after the commit. BUILT becomes what was attached in the end.
-Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, Built &built) {
+Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, bool follow, Built &built) {
     if (Result<void> done = state.attach_cgroup_hooks(); !done) return done.error();
     const HookAnswer hooks = attach_hooks(state, plan.document, monitor.topology(), built.uplinks);
     if (!hooks.failed.empty()) return Error{hooks.exit, fmt::format("{}", fmt::join(hooks.failed, "; "))};
@@ -114,6 +114,11 @@ Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, Built &
     } else if (Result<void> done = remove_stray_hooks(state, built, monitor.topology()); !done) {
         return done.error();
     }
+    // Without a follower nobody would tell it of the devices that come.
+    const bool gated = follow || state.gate() != GateKind::none;
+    if (const auto kept = gated ? keep_gate(state, plan.document, monitor.topology()) : Result<void>{}; !kept)
+        notices.push_back("uplinks that appear later are open until they are guarded: " +
+                          kept.error().message);
     built.notices = std::move(notices);
     return check_alive(state, built, monitor.topology());
 }
@@ -217,7 +222,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
             error.message += fresh ? "" : "; what was in force before still is";
             nothing_guarded = fresh;
         } else {
-            Result<void> hooked = put_hooks(*state, *plan, monitor, built);
+            Result<void> hooked = put_hooks(*state, *plan, monitor, request.follow, built);
             if (hooked) hooked = State::remove_others(site.place);
             AttachAnswer answer;
             if (hooked) hooked = put_guards(*state, request, *plan, monitor.topology(), built, answer);

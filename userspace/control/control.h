@@ -26,6 +26,7 @@ Result<Site> find_site(const std::string &bpffs, const std::string &cgroup_root,
 struct AttachRequest {
     std::vector<std::string> interfaces; // empty: every non-tunnel device that holds a default route
     std::vector<std::string> also;       // guarded today by a state that cannot be read, so in any case
+    bool all_uplinks = false; // instead of names: every uplink, and it is no error that there is none yet
     bool only = false;
     bool follow = true;
     std::vector<std::string> required; // names of guarantees.h: with less, nothing is attached
@@ -88,6 +89,7 @@ struct Status {
     std::vector<UplinkHook> uplinks;
     std::vector<CgroupHook> cgroup_hooks;
     std::vector<GuardHook> guards;
+    GateKind gate = GateKind::none;
     std::optional<bool> lsm_active; // bpf among the active security modules; none: cannot be told
     Counters counters{};
     State::Untold untold;

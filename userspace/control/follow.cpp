@@ -125,7 +125,7 @@ class Follower {
                                    [&hooks](int ifindex) { return alive_on(*hooks, ifindex); }) &&
                std::ranges::all_of(built_->tunnels,
                                    [this](int ifindex) { return state_->tunnel_alive(ifindex); }) &&
-               socket_hooks_alive() && guards_alive();
+               socket_hooks_alive() && guards_alive() && gate_alive();
     }
 
     // Which guards there can be is the kernel's matter: those that were there once are to be there.
@@ -149,6 +149,17 @@ class Follower {
                 if (guard.alive) guards_seen_.insert(guard.name);
     }
 
+    // Early in the turn, because traffic on a new tunnel waits for it. Told once, and tried again each turn.
+    void put_gate_back() {
+        const Result<void> kept = keep_gate(*state_, *document_, monitor_.topology());
+        gate_seen_ = kept && state_->gate() != GateKind::none;
+        if (kept) gate_trouble_.clear();
+        if (kept || !followed_ || kept.error().message == gate_trouble_) return;
+        gate_trouble_ = kept.error().message;
+        if (told_.trouble) told_.trouble("no second gate: " + gate_trouble_);
+    }
+    bool gate_alive() const { return !gate_seen_ || state_->gate() != GateKind::none; }
+
     bool socket_hooks_alive() const {
         const auto hooks = state_->cgroup_hooks();
         return hooks && std::ranges::all_of(*hooks, &CgroupHook::alive);
@@ -169,6 +180,7 @@ class Follower {
             refresh_cgroups(*document_, site_.place.cgroup_root);
         }
         guard_new();
+        put_gate_back();
         const auto hooks = state_->uplink_hooks();
         if (!hooks) return not_yet(hooks.error(), true);
         document_ = hold_guarded(*std::move(document_), monitor_.topology(), *hooks);
@@ -185,9 +197,11 @@ class Follower {
         if (!socket_hooks_alive())
             if (Result<void> done = state_->attach_cgroup_hooks(); !done) return not_yet(done.error(), true);
         put_guards_back();
+        put_gate_back(); // uplinks that got their hook only now
         dirty_ = false;
         not_before_ = {};
         retry_ = retry_first;
+        followed_ = true;
         if (tell && told_.committed) told_.committed(monitor_.topology(), *built_);
         if (!trouble_.empty() && told_.over) told_.over(trouble_);
         trouble_.clear();
@@ -264,6 +278,8 @@ class Follower {
 
     std::optional<Document> document_;
     std::set<std::string> guards_seen_;
+    bool gate_seen_ = false, followed_ = false; // a turn was whole
+    std::string gate_trouble_;
     std::optional<Built> built_; // what was committed last; none: unknown
     std::uint32_t epoch_ = 0;
     bool dirty_ = true;

@@ -68,6 +68,17 @@ Result<std::vector<std::string>> with_default_route(const Topology &topology,
     return names;
 }
 
+// Every uplink that something can be guarded of.
+std::vector<std::string> all_uplinks(const Topology &topology, const std::vector<DeviceClass> &classes) {
+    std::vector<std::string> names;
+    for (std::size_t index = 0; index < topology.devices.size(); ++index) {
+        const Device &device = topology.devices[index];
+        if (classes[index] == DeviceClass::uplink && !lowest(topology, classes, device.ifindex).empty())
+            names.push_back(device.name);
+    }
+    return names;
+}
+
 // The uplinks that attach leaves as they are. Where none was named, a device that nobody uses yet is left to
 // the scope that takes new ones in: a cable that is plugged in later must not be a way out.
 std::vector<int> left_alone(const Document &document, const Topology &topology, bool spare_idle) {
@@ -103,7 +114,13 @@ Result<Plan> plan_attach(const AttachRequest &request, const Document &current, 
     for (const std::string &name : names)
         if (Result<void> good = check_uplink(name, topology, by_kind, request.policy); !good)
             return good.error();
-    if (names.empty()) {
+    if (request.all_uplinks && (!names.empty() || request.only))
+        return bad_input(
+            fmt::format("--all-uplinks and {}: every uplink is guarded, also those that come later",
+                        names.empty() ? "--only" : quote(names.front())));
+    if (request.all_uplinks) {
+        names = all_uplinks(topology, by_kind);
+    } else if (names.empty()) {
         Result<std::vector<std::string>> found = with_default_route(topology, by_kind);
         if (!found && request.also.empty()) return found.error();
         if (found) names = *std::move(found);
@@ -146,6 +163,11 @@ Result<Plan> plan_attach(const AttachRequest &request, const Document &current, 
     }
     drop_empty(plan.document, goes_on ? all : no_scope);
     plan.document.scopes.push_back(scope);
+    if (request.all_uplinks) { // a scope that names nobody takes all
+        plan.document.scopes.back().uplinks = request.also;
+        plan.built = build_image(plan.document, topology);
+        return plan;
+    }
     std::vector<int> alone = left_alone(plan.document, topology, request.interfaces.empty() && !request.only);
     if (goes_on) alone.clear();
     std::erase_if(alone, [&taken](int ifindex) { return std::ranges::find(taken, ifindex) != taken.end(); });

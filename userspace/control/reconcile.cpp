@@ -96,6 +96,35 @@ void attach_tunnels(State &state, const Topology &topology, Built &built) {
     }
 }
 
+std::vector<int> spared_devices(const Document &document, const Topology &topology,
+                                const std::vector<UplinkHook> &hooks) {
+    const ScopePlan plan = plan_scopes(document, topology);
+    std::vector<int> bare;
+    for (const Guarded &guarded : plan.guarded)
+        if (!alive_on(hooks, guarded.ifindex)) bare.push_back(guarded.ifindex);
+    const auto is_bare = [&bare](int ifindex) { return std::ranges::find(bare, ifindex) != bare.end(); };
+    std::vector<int> spared;
+    for (std::size_t i = 0; i < topology.devices.size(); ++i) {
+        const int ifindex = topology.devices[i].ifindex;
+        const bool leads_out = plan.classes[i] == DeviceClass::uplink && !bare.empty();
+        if (is_bare(ifindex) ||
+            (leads_out && std::ranges::any_of(lowest(topology, plan.classes, ifindex), is_bare)))
+            continue;
+        spared.push_back(ifindex);
+    }
+    return spared;
+}
+
+Result<void> keep_gate(State &state, const Document &document, const Topology &topology) {
+    if (taking_scope(document) == no_scope)
+        return state.gate() == GateKind::none ? Result<void>{} : state.detach_gate();
+    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
+    if (!hooks) return hooks.error();
+    const Result<GateKind> kind = state.attach_gate(spared_devices(document, topology, *hooks));
+    if (!kind) return kind.error();
+    return {};
+}
+
 Result<void> remove_stray_hooks(State &state, const Built &built, const Topology &topology) {
     const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
     if (!hooks) return hooks.error();

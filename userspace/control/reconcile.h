@@ -32,6 +32,15 @@ HookAnswer attach_hooks(State &state, const Document &document, const Topology &
 // none leaves in the clear.
 void attach_tunnels(State &state, const Topology &topology, Built &built);
 
+// Devices that the second gate leaves alone: all that are there, but uplinks that are to be guarded and have
+// no living hook, and what is stacked on them. So a device that nobody has looked at is judged.
+std::vector<int> spared_devices(const Document &document, const Topology &topology,
+                                const std::vector<UplinkHook> &hooks);
+
+// The second gate, where a scope takes new uplinks in; takes it off where none does. A kernel that refuses it
+// is an error, which costs no promise but that one.
+Result<void> keep_gate(State &state, const Document &document, const Topology &topology);
+
 // Takes hooks off devices that are no longer to be guarded, and cleans up after devices that are gone. Only
 // after the commit, so that nothing opens before the policy says so.
 Result<void> remove_stray_hooks(State &state, const Built &built, const Topology &topology);

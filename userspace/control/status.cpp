@@ -54,6 +54,7 @@ Result<Status> read_status(const Site &site) {
     Result<std::vector<GuardHook>> guards = state.guard_hooks();
     if (!guards) return guards.error();
     status.guards = *std::move(guards);
+    status.gate = state.gate();
     if (const auto modules = active_lsms())
         status.lsm_active = std::ranges::find(*modules, "bpf") != modules->end();
     const Result<Counters> counters = state.counters();

@@ -75,6 +75,18 @@ void judge_guards(Status &status) {
                                     "of root can detach the filter's links");
 }
 
+void judge_gate(Status &status) {
+    if (taking_scope(status.document) == no_scope) return;
+    if (status.gate == GateKind::none)
+        status.weaknesses.emplace_back(
+            "the second gate is not there: an uplink that appears is open until the "
+            "follower guards it; attach again");
+    if (status.gate == GateKind::cgroup)
+        status.remarks.emplace_back(
+            "what is forwarded to an uplink that appears is open until the follower guards "
+            "it: this kernel has no BPF netfilter links (Linux 6.4)");
+}
+
 } // namespace
 
 void judge(Status &status) {
@@ -91,6 +103,7 @@ void judge(Status &status) {
             status.weaknesses.push_back(fmt::format("the socket hook {} is not there: {}; attach again",
                                                     hook.name, without(hook.name)));
     judge_guards(status);
+    judge_gate(status);
     if (!status.follower)
         status.remarks.emplace_back(
             "no follower lives: new addresses and uplinks are not taken in; leakbpf follow "

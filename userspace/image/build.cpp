@@ -149,6 +149,7 @@ Built build_image(const Document &document, const Topology &topology) {
         // Of all scopes the strictest: a socket belongs to no uplink.
         if (std::ranges::any_of(document.scopes, [](const Scope &each) { return each.policy.lock_sockets; }))
             image.host.policy.flags |= LK_POLICY_LOCK_SOCKETS;
+        if (taking_scope(document) != no_scope) image.host.policy.flags |= LK_POLICY_GATE;
         image.host_gateway_set = policy.gateway_set;
         image.host_net_set = net_sets.place(build_host_nets(topology, plan));
     }

@@ -42,28 +42,6 @@ std::optional<Pinned> pinned_link(const std::string &path) {
     return Pinned{std::move(opened.fd), *info};
 }
 
-Result<void> attach_hook(const Pins &pins, const CgroupHookKind &kind, const Program &program, int cgroup_fd,
-                         std::uint64_t cgroup_id) {
-    const auto path = pins.cgroup_link(kind.name);
-    const auto beside = path + "-new"; // what a crash left here is replaced below
-    if (auto removed = remove_pin(beside); !removed) return removed;
-    if (auto old = pinned_link(path); old && old->info.target == cgroup_id) {
-        if (old->info.program_id == program.id) return {};
-        if (bpf_link_update(old->link.get(), program.fd.get(), nullptr) != 0)
-            return system_error(fmt::format("cannot replace the program of the socket hook {}", kind.name),
-                                errno);
-        return {};
-    }
-    const Fd link{bpf_link_create(program.fd.get(), cgroup_fd, kind.type, nullptr)};
-    if (!link) {
-        auto error = system_error(fmt::format("cannot attach the socket hook {}", kind.name), errno);
-        if (errno == EINVAL) error.exit = Exit::unsupported;
-        return error;
-    }
-    if (bpf_obj_pin(link.get(), beside.c_str()) != 0) return system_error("cannot pin " + beside, errno);
-    return move_path(beside, path); // one on another cgroup ends here, after its successor began
-}
-
 // The directory of a cgroup below the root that is known, or empty.
 std::string cgroup_path(const std::string &root, std::uint64_t id) {
     const Fd mount{::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
@@ -82,6 +60,26 @@ std::string cgroup_path(const std::string &root, std::uint64_t id) {
 
 } // namespace
 
+Result<void> attach_cgroup_link(const std::string &path, const std::string &what, const Program &program,
+                                int cgroup_fd, std::uint64_t cgroup_id, bpf_attach_type type) {
+    const auto beside = path + "-new"; // what a crash left here is replaced below
+    if (auto removed = remove_pin(beside); !removed) return removed;
+    if (auto old = pinned_link(path); old && old->info.target == cgroup_id) {
+        if (old->info.program_id == program.id) return {};
+        if (bpf_link_update(old->link.get(), program.fd.get(), nullptr) != 0)
+            return system_error(fmt::format("cannot replace the program of {}", what), errno);
+        return {};
+    }
+    const Fd link{bpf_link_create(program.fd.get(), cgroup_fd, type, nullptr)};
+    if (!link) {
+        auto error = system_error(fmt::format("cannot attach {}", what), errno);
+        if (errno == EINVAL) error.exit = Exit::unsupported;
+        return error;
+    }
+    if (bpf_obj_pin(link.get(), beside.c_str()) != 0) return system_error("cannot pin " + beside, errno);
+    return move_path(beside, path); // one on another cgroup ends here, after its successor began
+}
+
 Result<void> State::attach_cgroup_hooks() {
     if (auto fresh = impl_->refresh(); !fresh) return fresh;
     const Keeper keeper{impl_->pins};
@@ -95,8 +93,9 @@ Result<void> State::attach_cgroup_hooks() {
             if (before_walk !=
                 (kind.type == BPF_CGROUP_INET_SOCK_CREATE || kind.type == BPF_CGROUP_SETSOCKOPT))
                 continue;
-            auto attached =
-                attach_hook(impl_->pins, kind, impl_->program(kind.program), cgroup.get(), st.st_ino);
+            auto attached = attach_cgroup_link(
+                impl_->pins.cgroup_link(kind.name), fmt::format("the socket hook {}", kind.name),
+                impl_->program(kind.program), cgroup.get(), st.st_ino, kind.type);
             if (!attached) return attached;
         }
         return {};

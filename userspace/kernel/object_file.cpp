@@ -6,7 +6,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <string_view>
 
+#include "kernel/netfilter.h"
 #include "kernel/sys.h"
 
 namespace lk {
@@ -27,6 +29,15 @@ int keep_saying(libbpf_print_level level, const char *format, va_list arguments)
 
 } // namespace
 
+void set_program_types(bpf_object &object) {
+    bpf_program *program = nullptr;
+    bpf_object__for_each_program(program, &object) {
+        if (std::string_view{bpf_program__section_name(program)} != "netfilter") continue;
+        bpf_program__set_type(program, static_cast<bpf_prog_type>(netfilter::program_type));
+        bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(netfilter::attach_type));
+    }
+}
+
 Result<Object> open_object(const EmbeddedObject &embedded) {
     libbpf_set_print(keep_saying);
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = embedded.name);
@@ -34,6 +45,7 @@ Result<Object> open_object(const EmbeddedObject &embedded) {
     if (!object)
         return system_error(fmt::format("cannot read the BPF object {} in this executable", embedded.name),
                             errno);
+    set_program_types(*object);
     return object;
 }
 

@@ -17,6 +17,9 @@ struct CloseObject {
 };
 using Object = std::unique_ptr<bpf_object, CloseObject>;
 
+// What libbpf 1.1 does not know of a program by its section: BPF netfilter.
+void set_program_types(bpf_object &object);
+
 Result<Object> open_object(const EmbeddedObject &embedded);
 
 // Loads all programs over the maps pinned in MAPS_DIR, which it makes where they are missing. MAPS_DIR empty:

@@ -11,6 +11,8 @@ namespace skeleton {
 // In a namespace of their own: the skeleton's struct lk_cgroup is not that of leakbpf/abi.h.
 #include "cgroup.skel.h"
 #include "compat.skel.h"
+#include "gate.skel.h"
+#include "gate_cgroup.skel.h"
 #include "lsm.skel.h"
 #include "tunnel.skel.h"
 #include "uplink.skel.h"
@@ -40,6 +42,18 @@ EmbeddedObject tunnel_object() {
     return {"lk_tunnel", bytes(tunnel, size)};
 }
 
+EmbeddedObject gate_object() {
+    std::size_t size = 0;
+    const void *gate = skeleton::lk_gate__elf_bytes(&size);
+    return {"lk_gate", bytes(gate, size)};
+}
+
+EmbeddedObject gate_cgroup_object() {
+    std::size_t size = 0;
+    const void *gate = skeleton::lk_gate_cgroup__elf_bytes(&size);
+    return {"lk_gate_cgroup", bytes(gate, size)};
+}
+
 EmbeddedObject compat_object() {
     std::size_t size = 0;
     const void *compat = skeleton::lk_compat__elf_bytes(&size);
@@ -62,6 +76,8 @@ std::uint64_t embedded_digest() {
     for (const auto &object : embedded_objects())
         add(object);
     add(tunnel_object());
+    add(gate_object());
+    add(gate_cgroup_object());
     add(compat_object());
     add(lsm_object());
     return digest;

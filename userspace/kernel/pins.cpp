@@ -43,6 +43,10 @@ std::string Pins::guard_link(const std::string &guard) const {
     return links() + "/guard-" + guard;
 }
 
+std::string Pins::gate_link(const std::string &kind) const {
+    return links() + "/gate-" + kind;
+}
+
 std::vector<std::string> Pins::stale() const {
     std::vector<std::string> result;
     for (const auto &name : list_directory(dir))

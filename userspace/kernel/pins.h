@@ -31,6 +31,7 @@ struct Pins {
     full_queue(int ifindex) const; // a directory: the queue from before the attach is not emptied yet
     std::string cgroup_link(const std::string &hook) const;
     std::string guard_link(const std::string &guard) const;
+    std::string gate_link(const std::string &kind) const;
     std::vector<std::string> stale() const; // directories stale-N, full paths
     std::string next_stale() const;         // one that is not there yet
 };

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "kernel/kernel_maps.h"
 #include "kernel/object_file.h"
@@ -75,13 +76,15 @@ Result<void> open_pinned(const Pins &pins, const std::string &name, std::uint32_
     if (!object_info || object_info->kind != BpfKind::program || object_info->name != name)
         return failure(path + " is not our program");
     const auto info = program_info(opened.fd.get());
-    const bool must_use = name == uplink_program || name == tunnel_out_program;
+    const bool must_use = name == uplink_program || name == tunnel_out_program ||
+                          name == gate_netfilter_program || name == gate_cgroup_program;
     if (must_use && std::ranges::find(info->map_ids, word_map_id) == info->map_ids.end())
         return failure(path + " works with other maps than those pinned beside it");
     programs.insert_or_assign(name, Program{std::move(opened.fd), info->id});
     return {};
 }
 
+constexpr const char *gate_programs[] = {gate_netfilter_program, gate_cgroup_program};
 constexpr const char *tunnel_programs[] = {tunnel_in_program, tunnel_out_program};
 
 } // namespace
@@ -98,8 +101,9 @@ Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id) {
         }
     }
     // Those that are not there, or not as they should be, are loaded when they are wanted.
-    for (const char *name : tunnel_programs)
-        (void)open_pinned(pins, name, word_map_id, programs);
+    for (const auto &names : {std::span{tunnel_programs}, std::span{gate_programs}})
+        for (const char *name : names)
+            (void)open_pinned(pins, name, word_map_id, programs);
     return programs;
 }
 
@@ -114,6 +118,17 @@ Result<void> want_tunnel_programs(const Pins &pins, std::uint32_t word_map_id, P
     return {};
 }
 
+Result<void> want_gate_program(const Pins &pins, std::uint32_t word_map_id, Programs &programs) {
+    const auto have = [&programs](const char *name) { return programs.contains(name); };
+    if (std::ranges::any_of(gate_programs, have)) return {};
+    for (const char *name : gate_programs)
+        if (auto removed = remove_pin(fmt::format("{}/{}", pins.programs(), name)); !removed) return removed;
+    if (load_and_pin(gate_object(), pins, pins.programs()))
+        return open_pinned(pins, gate_netfilter_program, word_map_id, programs);
+    if (auto loaded = load_and_pin(gate_cgroup_object(), pins, pins.programs()); !loaded) return loaded;
+    return open_pinned(pins, gate_cgroup_program, word_map_id, programs);
+}
+
 bool programs_are_current(const Pins &pins) {
     auto map = RawMap::open(build_pin(pins.programs()), build_shape);
     const __u32 zero = 0;
@@ -123,7 +138,7 @@ bool programs_are_current(const Pins &pins) {
 
 bool maps_suit_objects(const Pins &pins) {
     const auto always = embedded_objects();
-    for (const auto &embedded : {always[0], always[1], tunnel_object()}) {
+    for (const auto &embedded : {always[0], always[1], tunnel_object(), gate_cgroup_object()}) {
         auto object = open_object(embedded);
         if (!object) return false;
         bpf_map *map = nullptr;

@@ -51,6 +51,8 @@ void end_hooks(Removal &removal, const std::vector<std::string> &directories, bo
     for (const auto &directory : directories)
         removal.end_links(Pins{directory}.links(), "tunnel");
     for (const auto &directory : directories)
+        removal.end_links(Pins{directory}.links(), "gate-");
+    for (const auto &directory : directories)
         removal.end_links(Pins{directory}.links(), "uplink-");
     removal.end_filters(filters_by_name);
     for (const auto &directory : directories)

@@ -7,6 +7,7 @@
 //   directories BPFFS/leakbpf/net-COOKIE-vABI/    one network namespace; its flock is Lock (bpffs refuses
 //   dots in names)
 //       maps/lk_*   progs/lk_*   links/uplink-IFINDEX   links/clsact-IFINDEX   links/cgroup-HOOK
+//       gate-KIND
 //       document-EPOCH   follow/ stale-N/ what was found broken or made by another build; it judges on until
 //       remove_others()
 // progs/ comes into being by a rename when everything else is there: state without it is half-written.
@@ -82,6 +83,9 @@ struct GuardHook {
     std::string why_not; // where it is not alive and that is known: only after attach_guards()
 };
 
+// How the second gate sees what is sent: all of POST_ROUTING, or what local sockets send.
+enum class GateKind { none, netfilter, cgroup };
+
 using Counters = std::array<std::array<lk_count, LK_REASONS>, LK_HOOKS>; // summed over CPUs
 
 class State {
@@ -139,6 +143,14 @@ class State {
     // not take is told in the answer and no error.
     Result<std::vector<GuardHook>> attach_guards(const std::vector<std::string> &makers);
     Result<std::vector<GuardHook>> guard_hooks() const;
+
+    // The second gate: what the IP stack sends on devices that are not in SPARED is judged by the host
+    // record, where that says LK_POLICY_GATE. Netfilter where the kernel takes it, else cgroup. Idempotent;
+    // the devices are known before the gate is there.
+    Result<GateKind> attach_gate(const std::vector<int> &spared);
+    Result<void> spare(const std::vector<int> &ifindexes); // these and no others
+    Result<void> detach_gate();
+    GateKind gate() const; // that is alive
 
     Result<Counters> counters() const;
     struct Untold {

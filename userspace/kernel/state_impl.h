@@ -34,4 +34,8 @@ struct CgroupHookKind {
 };
 const std::vector<CgroupHookKind> &cgroup_hook_kinds();
 
+// A pinned link of PROGRAM on the cgroup, in place of what is pinned at PATH; WHAT: for errors.
+Result<void> attach_cgroup_link(const std::string &path, const std::string &what, const Program &program,
+                                int cgroup_fd, std::uint64_t cgroup_id, bpf_attach_type type);
+
 } // namespace lk

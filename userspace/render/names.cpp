@@ -16,8 +16,8 @@ constexpr std::array<std::string_view, LK_REASONS> reasons{
     "not-allowed", "bypass",    "arp",       "link",         "vpn-daemon",      "gateway",
     "served",      "lan",       "multicast", "out-of-scope", "dns-no-resolver", "dns-no-tunnel",
     "dns-form",    "dns-ports", "dns-flow",  "dns-size",     "bootstrap-dns"};
-constexpr std::array<std::string_view, LK_HOOKS> hooks{"uplink",     "connect4", "connect6",
-                                                       "setsockopt", "lsm",      "tunnel"};
+constexpr std::array<std::string_view, LK_HOOKS> hooks{"uplink", "connect4", "connect6", "setsockopt",
+                                                       "lsm",    "tunnel",   "gate"};
 
 // A value without a word would be an empty one at the table's end.
 template <std::size_t size>
@@ -27,7 +27,7 @@ constexpr bool complete(const std::array<std::string_view, size> &table) {
 static_assert(complete(verdicts) && complete(reasons) && complete(hooks));
 static_assert(reasons[LK_NO_POLICY] == "no-policy" && reasons[LK_BYPASS] == "bypass" &&
               reasons[LK_DNS_FLOW] == "dns-flow" && verdicts[LK_REWRITE] == "rewrite" &&
-              hooks[LK_HOOK_TUNNEL] == "tunnel");
+              hooks[LK_HOOK_TUNNEL] == "tunnel" && hooks[LK_HOOK_GATE] == "gate");
 
 template <std::size_t size>
 std::string_view word(const std::array<std::string_view, size> &table, unsigned number) {

@@ -65,6 +65,15 @@ std::string guards_text(const Status &status) {
     return text + '\n';
 }
 
+const char *gate_name(GateKind kind) {
+    switch (kind) {
+    case GateKind::netfilter: return "netfilter";
+    case GateKind::cgroup: return "cgroup";
+    case GateKind::none: break;
+    }
+    return "none";
+}
+
 std::string counters_text(const Status &status) {
     std::vector<std::vector<std::string>> rows;
     for (unsigned hook = 0; hook < LK_HOOKS; ++hook)
@@ -104,6 +113,7 @@ std::string status_text(const Status &status) {
     text += uplinks_text(status);
     text += socket_hooks_text(status);
     text += guards_text(status);
+    text += fmt::format("second gate: {}\n", gate_name(status.gate));
     text += counters_text(status);
     text += sentences("WEAKNESS", status.weaknesses);
     text += sentences("note", status.remarks);
@@ -132,6 +142,7 @@ std::string status_json(const Status &status) {
     json["guards"] = OrderedJson::array();
     for (const GuardHook &guard : status.guards)
         json["guards"].push_back({{"name", guard.name}, {"alive", guard.alive}});
+    json["gate"] = gate_name(status.gate);
     json["lsm_active"] = status.lsm_active ? OrderedJson(*status.lsm_active) : OrderedJson(nullptr);
     json["counters"] = OrderedJson::array();
     for (unsigned hook = 0; hook < LK_HOOKS; ++hook)

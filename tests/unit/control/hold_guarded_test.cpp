@@ -28,6 +28,19 @@ Document guarding(const std::string &name) {
     return document;
 }
 
+TEST(SparedDevices, AreAllButThoseThatWantAHook) {
+    Device bridge = veth(4, "br0"), port = veth(3, "eth1");
+    bridge.kind = "bridge";
+    port.kind.clear();
+    port.master = 4;
+    const Topology topology{{veth(2, "eth0"), port, bridge, veth(5, "inside")}};
+    auto document = guarding("eth0");
+    document.scopes[0].uplinks.emplace_back("br0");
+    EXPECT_THAT(spared_devices(document, topology, {hook(2), hook(3)}), ElementsAre(2, 3, 4, 5));
+    EXPECT_THAT(spared_devices(document, topology, {hook(2)}), ElementsAre(2, 5));
+    EXPECT_THAT(spared_devices(document, topology, {hook(2, false), hook(3)}), ElementsAre(3, 4, 5));
+}
+
 TEST(HoldGuarded, ARenamedDeviceKeepsItsScope) {
     const Topology topology{{veth(2, "wan0")}};
     EXPECT_THAT(hold_guarded(guarding("eth0"), topology, {hook(2)}).scopes[0].uplinks,

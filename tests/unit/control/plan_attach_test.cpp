@@ -80,6 +80,31 @@ TEST(PlanAttach, WithoutANameAndWithoutADefaultRouteIsAnError) {
     EXPECT_THAT(made.error().message, HasSubstr("eth0, wlan0"));
 }
 
+TEST(PlanAttach, AllUplinksAreTheIdleOnesTooAndMayBeNone) {
+    auto asked = request({});
+    asked.all_uplinks = true;
+    const Plan made = plan(asked, {}, laptop());
+    ASSERT_EQ(made.document.scopes.size(), 1u);
+    EXPECT_THAT(made.document.scopes[0].uplinks, IsEmpty());
+    EXPECT_THAT(made.document.scopes[0].unguarded, IsEmpty());
+    EXPECT_THAT(made.built.uplinks, ElementsAre(2, 3));
+    const Plan over = plan(asked, plan(request({"eth0"}), {}, laptop()).document, laptop());
+    ASSERT_EQ(over.document.scopes.size(), 1u);
+    EXPECT_THAT(over.built.uplinks, ElementsAre(2, 3));
+
+    const Plan nothing = plan(asked, {}, test::topology({Dev(1, "lo").lo()}));
+    ASSERT_EQ(nothing.document.scopes.size(), 1u);
+    EXPECT_TRUE(nothing.built.image.host.policy.flags & LK_POLICY_GATE);
+
+    asked.only = true;
+    EXPECT_FALSE(plan_attach(asked, {}, laptop()));
+    asked.only = false;
+    asked.interfaces = {"eth0"};
+    const auto both = plan_attach(asked, {}, laptop());
+    ASSERT_FALSE(both);
+    EXPECT_THAT(both.error().message, HasSubstr("--all-uplinks"));
+}
+
 TEST(PlanAttach, RefusesDevicesThatAreNoUplinkAndListsWhatIs) {
     Policy tunnelled = policy();
     tunnelled.tunnels = {"wlan0"};

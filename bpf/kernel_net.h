@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/*
+ * The kernel structures that a BPF netfilter program reads, with nothing in them but what is read: the loader
+ * finds the real offsets in the running kernel's BTF.
+ */
+#ifndef LEAKBPF_BPF_KERNEL_NET_H
+#define LEAKBPF_BPF_KERNEL_NET_H
+
+#include <linux/types.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#define LK_ARPHRD_NONE  0xfffe
+#define LK_IFF_LOOPBACK 8
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct rtnl_link_ops {
+    const char *kind;
+};
+
+struct net_device {
+    unsigned int flags;
+    int ifindex;
+    unsigned short type;
+    const struct rtnl_link_ops *rtnl_link_ops;
+};
+
+struct kernfs_node {
+    __u64 id;
+};
+
+struct cgroup {
+    struct kernfs_node *kn;
+    int level;
+    struct cgroup *ancestors[1];
+};
+
+struct sock_cgroup_data {
+    struct cgroup *cgroup;
+};
+
+typedef struct {
+    unsigned int val;
+} kuid_t;
+
+struct sock_common {
+    volatile unsigned char skc_state;
+};
+
+struct sock {
+    struct sock_common __sk_common;
+    kuid_t sk_uid;
+    struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct sk_buff {
+    unsigned int len;
+    __u32 mark;
+};
+
+struct nf_hook_state {
+    struct net_device *out;
+    struct sock *sk;
+};
+
+#pragma clang attribute pop
+
+/* What the program is given: these two words, whatever the kernel. */
+struct bpf_nf_ctx {
+    const struct nf_hook_state *state;
+    struct sk_buff *skb;
+};
+
+extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags, struct bpf_dynptr *packet) __ksym;
+
+/* Neither TIME_WAIT nor a request that is no connection yet: their structures end before what is read. */
+static __always_inline int lk_is_full(const struct sock *sk) {
+    const unsigned char state = sk->__sk_common.skc_state;
+    return state != 6 && state != 12;
+}
+
+/* The id of the cgroup at this level above the other, or its own; 0: it is not that deep. */
+static __always_inline __u64 lk_cgroup_ancestor(const struct cgroup *cgroup, __u32 level) {
+    if (!cgroup || level > 0xff || (int)level > BPF_CORE_READ(cgroup, level)) return 0;
+    const struct cgroup *ancestor = NULL;
+    const void *place = (const void *)__builtin_preserve_access_index(&cgroup->ancestors[0]);
+    if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor), place + level * sizeof(ancestor))) return 0;
+    return BPF_CORE_READ(ancestor, kn, id);
+}
+
+#endif
