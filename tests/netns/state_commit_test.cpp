@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "image/gateway_table.h"
 #include "kernel/kernel_maps.h"
 #include "netns/state_world.h"
 
@@ -57,6 +58,26 @@ struct Committed {
 using Sets = std::map<std::uint32_t, unsigned>;
 
 } // namespace
+
+// A process that was killed just before its flip leaves its table in the place that the next one needs, and
+// no new epoch that would tell of it.
+TEST(StateCommit, TakesThePlaceOfOneThatDiedBeforeItsFlip) {
+    Committed here{"died"};
+    const std::uint32_t id = here.maps.next_id();
+    here.maps.set_next_id(id + 1);
+    lk_gw_row row{};
+    row.key.set = id;
+    row.key.addr = must(Address::parse(other_text)).abi();
+    row.gw.any = 1;
+    const auto number = here.maps.gw.free_number();
+    ASSERT_TRUE(number);
+    must(here.maps.gw.put(*number, lay_out({row}).value()));
+
+    here.commit(image_for(here.ifindex, other_text));
+    EXPECT_FALSE(here.sets(here.maps.gw).contains(id));
+    EXPECT_TRUE(here.maps.gw.free_number());
+    here.world.inside([&] { EXPECT_TRUE(here.world.passes(other_text)); });
+}
 
 TEST(StateCommit, WritesTheRecordsOfItsEpochOnly) {
     Committed here{"records"};

@@ -219,7 +219,8 @@ Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins
                         "whose ifindex is the same modulo {}): detach some",
                         image.devices.size(), LK_DEV_SLOTS, LK_DEV_PROBES, LK_DEV_SLOTS));
     const auto current = maps.epoch();
-    const bool knew = epoch_ != 0 && epoch_ == current;
+    // Whoever wrote rows and a table and died before the flip has spent ids.
+    const bool knew = epoch_ != 0 && epoch_ == current && next_id_ == maps.next_id();
     if (!knew)
         if (auto recovered = recover(maps); !recovered) return recovered.error();
     // Odd and even epochs have halves of their own; 0 means none, and after the largest comes an even one.
@@ -233,6 +234,7 @@ Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins
 
     // The ids are spent before the first row is written, so that no crash makes anybody use them again.
     maps.set_next_id(plan.next_id);
+    next_id_ = plan.next_id;
     auto written = write_rows(maps, plan.rows);
     if (written && !plan.new_table.rows.empty()) written = maps.gw.put(plan.table->number, plan.new_table);
     if (written) written = write_document(pins, epoch, document_json);

@@ -56,6 +56,7 @@ class Committer {
     // What is said below holds for this epoch, and only if no other process committed since. 0: nothing
     // known.
     std::uint32_t epoch_ = 0;
+    std::uint32_t next_id_ = 0; // another in the kernel: somebody began a commit and died
     SetMemory<GatewaySet> gateways_;
     SetMemory<NetSet> nets_;
     std::optional<TableInForce> table_; // none: no gateway has a full-length prefix
