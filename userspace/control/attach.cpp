@@ -38,7 +38,7 @@ Result<Before> read_before(const Site &site, const Topology &topology) {
     if (!found) return found.error();
     before.exists = found->has_value();
     if (before.exists && (*found)->epoch() != 0) {
-        const Result<std::vector<UplinkHook>> hooks = (*found)->uplink_hooks();
+        const Result<std::vector<UplinkHook>> hooks = (*found)->uplink_hooks(Chains::skip);
         if (!hooks) return hooks.error();
         Result<Document> document = (*found)->document();
         if (document)
@@ -66,7 +66,7 @@ Result<Plan> plan_over(const Before &before, AttachRequest request, const Topolo
 
 std::string in_force(const State &state, const Topology &topology) {
     std::vector<std::string> guarded;
-    if (const auto hooks = state.uplink_hooks()) {
+    if (const auto hooks = state.uplink_hooks(Chains::skip)) {
         for (const UplinkHook &hook : *hooks)
             if (hook.ours_alive) guarded.push_back(device_name(topology, hook.ifindex));
     }
@@ -79,7 +79,7 @@ std::string in_force(const State &state, const Topology &topology) {
 
 // Success is said only of hooks that are seen to be there.
 Result<void> check_alive(const State &state, const Built &built, const Topology &topology) {
-    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
+    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks(Chains::skip);
     if (!hooks) return hooks.error();
     for (const int ifindex : built.uplinks)
         if (!alive_on(*hooks, ifindex))
@@ -115,10 +115,13 @@ Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, bool fo
         return done.error();
     }
     // Without a follower nobody would tell it of the devices that come.
-    const bool gated = follow || state.gate() != GateKind::none;
-    if (const auto kept = gated ? keep_gate(state, plan.document, monitor.topology()) : Result<void>{}; !kept)
-        notices.push_back("uplinks that appear later are open until they are guarded: " +
-                          kept.error().message);
+    if (follow || state.gate() != GateKind::none) {
+        const Result<std::vector<UplinkHook>> there = state.uplink_hooks(Chains::skip);
+        if (!there) return there.error();
+        if (const auto kept = keep_gate(state, plan.document, monitor.topology(), *there); !kept)
+            notices.push_back("uplinks that appear later are open until they are guarded: " +
+                              kept.error().message);
+    }
     built.notices = std::move(notices);
     return check_alive(state, built, monitor.topology());
 }
@@ -236,7 +239,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
             error = hooked.error();
             const std::string told = in_force(*state, monitor.topology());
             error.message += "; " + told;
-            const auto hooks = state->uplink_hooks();
+            const auto hooks = state->uplink_hooks(Chains::skip);
             nothing_guarded = fresh && hooks &&
                               std::ranges::none_of(*hooks, [](const UplinkHook &h) { return h.ours_alive; });
         }

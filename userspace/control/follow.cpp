@@ -64,7 +64,7 @@ class Follower {
     Follower(const Site &site, const FollowTold &told, State state, Fd claim, Monitor monitor, Fd signals)
         : site_(site), told_(told), state_(std::move(state)), claim_(std::move(claim)),
           monitor_(std::move(monitor)), signals_(std::move(signals)),
-          directory_(identity(site.place.directory())), word_(identity(word_pin())) {}
+          directory_(identity(site.place.directory())), pinned_(pinned()) {}
 
     Result<void> run() {
         while (true) {
@@ -87,13 +87,18 @@ class Follower {
 
   private:
     bool still_there() const { return directory_ && identity(site_.place.directory()) == directory_; }
-    std::string word_pin() const { return Pins{site_.place.directory()}.maps() + "/lk_word"; }
+    // The maps and the programs that are pinned now, each by one of them.
+    std::pair<Identity, Identity> pinned() const {
+        const Pins pins{site_.place.directory()};
+        return {identity(pins.maps() + "/lk_word"), identity(pins.programs())};
+    }
 
-    // Goes over to the maps that are pinned now, if an attach had to make new ones; the old ones must not be
-    // held, or they could not be removed. False: they cannot be used.
+    // Goes over to the maps and programs that are pinned now, if an attach had to make new ones: the old maps
+    // must not be held, or they could not be removed, and by the old programs no hook is seen to be ours.
+    // False: they cannot be used.
     bool adopt() {
-        const Identity now = identity(word_pin());
-        if (state_ && now == word_) return true;
+        const auto now = pinned();
+        if (state_ && now == pinned_) return true;
         state_.reset();
         built_.reset();
         document_.reset();
@@ -102,7 +107,7 @@ class Follower {
         if (!found) return false;
         if (*found) {
             state_ = std::move(*found);
-            word_ = now;
+            pinned_ = now;
         }
         return true; // half made: it will be whole, or gone
     }
@@ -119,10 +124,13 @@ class Follower {
 
     bool hooks_alive() const {
         if (!built_ || !state_) return true; // a turn is due anyway
-        const auto hooks = state_->uplink_hooks();
-        return hooks &&
-               std::ranges::all_of(built_->uplinks,
-                                   [&hooks](int ifindex) { return alive_on(*hooks, ifindex); }) &&
+        const auto hooks = state_->uplink_hooks(Chains::skip);
+        return hooks && all_alive(*hooks);
+    }
+
+    bool all_alive(const std::vector<UplinkHook> &hooks) const {
+        return std::ranges::all_of(built_->uplinks,
+                                   [&hooks](int ifindex) { return alive_on(hooks, ifindex); }) &&
                std::ranges::all_of(built_->tunnels,
                                    [this](int ifindex) { return state_->tunnel_alive(ifindex); }) &&
                socket_hooks_alive() && guards_alive() && gate_alive();
@@ -150,8 +158,8 @@ class Follower {
     }
 
     // Early in the turn, because traffic on a new tunnel waits for it. Told once, and tried again each turn.
-    void put_gate_back() {
-        const Result<void> kept = keep_gate(*state_, *document_, monitor_.topology());
+    void put_gate_back(const std::vector<UplinkHook> &hooks) {
+        const Result<void> kept = keep_gate(*state_, *document_, monitor_.topology(), hooks);
         gate_seen_ = kept && state_->gate() != GateKind::none;
         if (kept) gate_trouble_.clear();
         if (kept || !followed_ || kept.error().message == gate_trouble_) return;
@@ -180,13 +188,13 @@ class Follower {
             refresh_cgroups(*document_, site_.place.cgroup_root);
         }
         guard_new();
-        put_gate_back();
-        const auto hooks = state_->uplink_hooks();
+        const auto hooks = state_->uplink_hooks(Chains::skip);
         if (!hooks) return not_yet(hooks.error(), true);
+        put_gate_back(*hooks);
         document_ = hold_guarded(*std::move(document_), monitor_.topology(), *hooks);
         const Built wanted = build_image(*document_, monitor_.topology());
         bool tell = false;
-        if (!built_ || !same_image(wanted.image, built_->image) || !hooks_alive()) {
+        if (!built_ || !same_image(wanted.image, built_->image) || !all_alive(*hooks)) {
             Result<Built> built = reconcile(*state_, *document_, monitor_.topology());
             if (!built) return not_yet(built.error(), true);
             built_ = *std::move(built);
@@ -197,7 +205,8 @@ class Follower {
         if (!socket_hooks_alive())
             if (Result<void> done = state_->attach_cgroup_hooks(); !done) return not_yet(done.error(), true);
         put_guards_back();
-        put_gate_back(); // uplinks that got their hook only now
+        if (tell) // uplinks that got their hook only now
+            if (const auto now = state_->uplink_hooks(Chains::skip)) put_gate_back(*now);
         dirty_ = false;
         not_before_ = {};
         retry_ = retry_first;
@@ -274,7 +283,8 @@ class Follower {
     Fd claim_;
     Monitor monitor_;
     Fd signals_;
-    Identity directory_, word_;
+    Identity directory_;
+    std::pair<Identity, Identity> pinned_;
 
     std::optional<Document> document_;
     std::set<std::string> guards_seen_;

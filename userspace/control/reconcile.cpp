@@ -26,8 +26,8 @@ bool same_image(const MapImage &left, const MapImage &right) {
 }
 
 bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex) {
-    return std::ranges::any_of(
-        hooks, [ifindex](const UplinkHook &hook) { return hook.ifindex == ifindex && hook.ours_alive; });
+    const auto on_it = std::ranges::equal_range(hooks, ifindex, {}, &UplinkHook::ifindex);
+    return std::ranges::any_of(on_it, &UplinkHook::ours_alive);
 }
 
 Document hold_guarded(Document document, const Topology &topology, const std::vector<UplinkHook> &hooks) {
@@ -45,21 +45,37 @@ Document hold_guarded(Document document, const Topology &topology, const std::ve
     };
     for (const UplinkHook &hook : hooks) {
         const Device *device = topology.find(hook.ifindex);
-        if (!hook.ours_alive || !device || let_go(*device)) continue;
-        if (std::ranges::find(plan.guarded, hook.ifindex, &Guarded::ifindex) != plan.guarded.end()) continue;
+        if (!hook.ours_alive || !device) continue;
+        if (std::ranges::binary_search(plan.guarded, hook.ifindex, {}, &Guarded::ifindex)) continue;
+        if (let_go(*device)) continue;
         auto &names = document.scopes[holder].uplinks;
         if (std::ranges::find(names, device->name) == names.end()) names.push_back(device->name);
     }
     return document;
 }
 
+namespace {
+
+// Nothing is left to be done on the device.
+bool settled(const std::vector<UplinkHook> &hooks, int ifindex, HookKind kind) {
+    const auto on_it = std::ranges::equal_range(hooks, ifindex, {}, &UplinkHook::ifindex);
+    if (on_it.size() != 1 || !on_it.front().ours_alive || on_it.front().unfinished) return false;
+    const Attachment attachment = on_it.front().attachment;
+    return kind == HookKind::automatic ||
+           attachment == (kind == HookKind::clsact ? Attachment::clsact : Attachment::tcx);
+}
+
+} // namespace
+
 HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
-                        const std::vector<int> &uplinks) {
+                        const std::vector<int> &uplinks, const std::vector<UplinkHook> &there) {
     HookAnswer answer;
+    if (uplinks.empty()) return answer;
     const ScopeView view(document, topology);
     for (const int ifindex : uplinks) {
         const auto scope = view.scope_of(ifindex);
         const HookKind kind = scope ? document.scopes[*scope].policy.hook : HookKind::automatic;
+        if (settled(there, ifindex, kind)) continue;
         const Result<std::optional<std::string>> done = state.attach_uplink(ifindex, kind);
         char name[IF_NAMESIZE];
         if (done) {
@@ -115,18 +131,17 @@ std::vector<int> spared_devices(const Document &document, const Topology &topolo
     return spared;
 }
 
-Result<void> keep_gate(State &state, const Document &document, const Topology &topology) {
+Result<void> keep_gate(State &state, const Document &document, const Topology &topology,
+                       const std::vector<UplinkHook> &hooks) {
     if (taking_scope(document) == no_scope)
         return state.gate() == GateKind::none ? Result<void>{} : state.detach_gate();
-    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
-    if (!hooks) return hooks.error();
-    const Result<GateKind> kind = state.attach_gate(spared_devices(document, topology, *hooks));
+    const Result<GateKind> kind = state.attach_gate(spared_devices(document, topology, hooks));
     if (!kind) return kind.error();
     return {};
 }
 
 Result<void> remove_stray_hooks(State &state, const Built &built, const Topology &topology) {
-    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
+    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks(Chains::skip);
     if (!hooks) return hooks.error();
     for (const UplinkHook &hook : *hooks) {
         if (std::ranges::find(built.uplinks, hook.ifindex) != built.uplinks.end()) continue;
@@ -139,12 +154,12 @@ Result<void> remove_stray_hooks(State &state, const Built &built, const Topology
 }
 
 Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology) {
-    const Result<std::vector<UplinkHook>> before = state.uplink_hooks();
+    const Result<std::vector<UplinkHook>> before = state.uplink_hooks(Chains::skip);
     if (!before) return before.error();
     const Document document = hold_guarded(wanted, topology, *before);
     Built built = build_image(document, topology);
     attach_tunnels(state, topology, built);
-    const HookAnswer hooks = attach_hooks(state, document, topology, built.uplinks);
+    const HookAnswer hooks = attach_hooks(state, document, topology, built.uplinks, *before);
     built.notices.insert(built.notices.end(), hooks.notices.begin(), hooks.notices.end());
     if (const Result<std::uint32_t> epoch = state.commit(built.image, document); !epoch) return epoch.error();
     if (!hooks.failed.empty())

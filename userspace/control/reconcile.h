@@ -10,7 +10,7 @@
 namespace lk {
 
 bool same_image(const MapImage &left, const MapImage &right);
-bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex);
+bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex); // HOOKS as State gives them
 
 // Only detach opens traffic: a device with our living hook stays an uplink whatever became of its name, its
 // routes or its ports. One that DOCUMENT would let go gets its present name put into the scope that takes new
@@ -22,10 +22,10 @@ struct HookAnswer {
     std::vector<std::string> failed; // "eth0: why"
     Exit exit = Exit::failure;       // of a failed one
 };
-// Puts our hook on each of UPLINKS, with the kind that the device's scope asks for. A device that is gone by
-// now is no failure.
+// Puts our hook on each of UPLINKS, with the kind that the device's scope asks for, unless it is among those
+// THERE. A device that is gone by now is no failure.
 HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
-                        const std::vector<int> &uplinks);
+                        const std::vector<int> &uplinks, const std::vector<UplinkHook> &there = {});
 
 // Puts our hooks on the tunnels that queries go by, before the commit that sends them there, and takes them
 // off those that are gone or guarded now. What fails is for people to know: queries then go unanswered, and
@@ -39,7 +39,8 @@ std::vector<int> spared_devices(const Document &document, const Topology &topolo
 
 // The second gate, where a scope takes new uplinks in; takes it off where none does. A kernel that refuses it
 // is an error, which costs no promise but that one.
-Result<void> keep_gate(State &state, const Document &document, const Topology &topology);
+Result<void> keep_gate(State &state, const Document &document, const Topology &topology,
+                       const std::vector<UplinkHook> &hooks);
 
 // Takes hooks off devices that are no longer to be guarded, and cleans up after devices that are gone. Only
 // after the commit, so that nothing opens before the policy says so.

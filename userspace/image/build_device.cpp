@@ -86,7 +86,7 @@ NetSet nets_of(const Surroundings &around, const std::vector<Prefix> &lan, const
 } // namespace
 
 Surroundings surroundings_of(const Document &document, const Topology &topology, const ScopePlan &plan) {
-    Surroundings around{document, topology, plan, {}, false};
+    Surroundings around{document, topology, plan, {}, Stacking(topology), false};
     for (const auto &scope : document.scopes)
         for (const auto &resolver : scope.policy.resolvers)
             around.carved.push_back({Prefix::host(resolver.address), ""});
@@ -123,7 +123,7 @@ BuiltDevice build_device(const Surroundings &around, const Guarded &guarded,
         return built;
     }
 
-    Reach reach = lk::reach(around.topology, device.ifindex);
+    Reach reach = lk::reach(around.stacking, device.ifindex);
     std::stable_partition(reach.own.begin(), reach.own.end(), [](const Address &own) { return own.is_v4(); });
     auto &record = built.row.record;
     while (record.n_own < LK_MAX_OWN && record.n_own < reach.own.size()) {

@@ -7,6 +7,7 @@
 
 #include "image/build_scopes.h"
 #include "image/map_image.h"
+#include "net/stacking.h"
 
 namespace lk {
 
@@ -20,6 +21,7 @@ struct Surroundings {
         std::string tunnel; // device; empty: a resolver
     };
     std::vector<Carved> carved; // never in the LAN: resolvers of every scope, prefixes of tunnels
+    Stacking stacking;          // of the topology
     bool ppp_guarded = false;   // there are ppp devices, and all that are uplinks are guarded
 };
 Surroundings surroundings_of(const Document &document, const Topology &topology, const ScopePlan &plan);

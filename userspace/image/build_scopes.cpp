@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 
+#include "net/stacking.h"
+
 namespace lk {
 namespace {
 
@@ -36,8 +38,9 @@ std::size_t host_scope(const Document &document) {
 ScopePlan plan_scopes(const Document &document, const Topology &topology) {
     ScopePlan plan;
     plan.classes = classify(topology, overrides_of(document));
+    const Stacking stacking(topology);
     const auto carriers = [&](int ifindex) {
-        auto found = lowest(topology, plan.classes, ifindex);
+        auto found = lowest(stacking, plan.classes, ifindex);
         std::erase_if(found, [&](int carrier) {
             const auto *device = topology.find(carrier);
             if (!device) return true;

@@ -67,7 +67,10 @@ struct UplinkHook {
     // 1 ...".
     std::vector<std::string> ahead;
     std::vector<std::string> behind;
+    bool unfinished = false; // the queue from before it is still to be emptied: attach_uplink() does it
 };
+
+enum class Chains { read, skip }; // what else runs on each device takes a while to read
 
 struct CgroupHook {
     std::string name; // "sock_create", "connect4", ...
@@ -123,7 +126,8 @@ class State {
     // emptied (what waits in it leaves unfiltered).
     Result<std::optional<std::string>> attach_uplink(int ifindex, HookKind kind);
     Result<void> detach_uplink(int ifindex); // also cleans the pin of a device that is gone
-    Result<std::vector<UplinkHook>> uplink_hooks() const;
+    // Sorted by ifindex. Without CHAINS, `ahead` and `behind` are empty.
+    Result<std::vector<UplinkHook>> uplink_hooks(Chains chains = Chains::read) const;
 
     // Our programs on a tunnel, at the head of its ingress and egress chains: answers come back by them.
     // Idempotent. ETHERNET: its packets have a MAC header.

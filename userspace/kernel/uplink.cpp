@@ -174,13 +174,15 @@ Result<void> State::detach_uplink(int ifindex) {
     return drop_filter(impl_->pins, ifindex, impl_->program(uplink_program).id);
 }
 
-Result<std::vector<UplinkHook>> State::uplink_hooks() const {
+Result<std::vector<UplinkHook>> State::uplink_hooks(Chains chains) const {
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here.error();
     const auto &pins = impl_->pins;
     const auto id = impl_->program(uplink_program).id;
     std::vector<UplinkHook> hooks;
     for (const int ifindex : pinned_ifindexes(pins.links(), "uplink")) {
-        UplinkHook hook{ifindex, Attachment::tcx, 0, false, {}, {}};
+        UplinkHook hook;
+        hook.ifindex = ifindex;
+        hook.attachment = Attachment::tcx;
         if (const auto link = living_link(pins, ifindex)) {
             hook.program_id = link->info.program_id;
             hook.ours_alive = hook.program_id == id;
@@ -190,11 +192,18 @@ Result<std::vector<UplinkHook>> State::uplink_hooks() const {
     for (const int ifindex : pinned_ifindexes(pins.links(), "clsact")) {
         auto filter = living_filter(ifindex, id);
         if (!filter) return filter.error();
-        hooks.push_back({ifindex, Attachment::clsact, *filter ? id : 0, *filter, {}, {}});
+        UplinkHook hook;
+        hook.ifindex = ifindex;
+        hook.attachment = Attachment::clsact;
+        hook.program_id = *filter ? id : 0;
+        hook.ours_alive = *filter;
+        hooks.push_back(std::move(hook));
     }
-    for (auto &hook : hooks)
-        if (hook.ours_alive)
+    for (auto &hook : hooks) {
+        hook.unfinished = path_exists(pins.full_queue(hook.ifindex));
+        if (hook.ours_alive && chains == Chains::read)
             if (auto read = read_chain(hook); !read) return read.error();
+    }
     std::sort(hooks.begin(), hooks.end(), [](const auto &a, const auto &b) { return a.ifindex < b.ifindex; });
     return hooks;
 }

@@ -101,8 +101,9 @@ class Classifier {
 // The devices that carry one uplink, from above to below.
 class Descent {
   public:
-    Descent(const Topology &topology, const std::vector<DeviceClass> &classes)
-        : topology_(topology), classes_(classes), stacking_(topology), seen_(topology.devices.size()) {}
+    Descent(const Stacking &stacking, const std::vector<DeviceClass> &classes)
+        : topology_(stacking.topology()), classes_(classes), stacking_(stacking),
+          seen_(topology_.devices.size()) {}
 
     std::vector<int> from(int ifindex) {
         const auto top = stacking_.index_of(ifindex);
@@ -138,7 +139,7 @@ class Descent {
 
     const Topology &topology_;
     const std::vector<DeviceClass> &classes_;
-    Stacking stacking_;
+    const Stacking &stacking_;
     std::vector<bool> seen_;
     std::vector<int> found_;
 };
@@ -155,7 +156,11 @@ std::vector<DeviceClass> classify(const Topology &topology, const ClassOverrides
 }
 
 std::vector<int> lowest(const Topology &topology, const std::vector<DeviceClass> &classes, int ifindex) {
-    return Descent(topology, classes).from(ifindex);
+    return lowest(Stacking(topology), classes, ifindex);
+}
+
+std::vector<int> lowest(const Stacking &stacking, const std::vector<DeviceClass> &classes, int ifindex) {
+    return Descent(stacking, classes).from(ifindex);
 }
 
 } // namespace lk

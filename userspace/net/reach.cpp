@@ -18,7 +18,11 @@ void sort_unique(std::vector<T> &values) {
 } // namespace
 
 Reach reach(const Topology &topology, int lowest_ifindex) {
-    const Stacking stacking(topology);
+    return reach(Stacking(topology), lowest_ifindex);
+}
+
+Reach reach(const Stacking &stacking, int lowest_ifindex) {
+    const Topology &topology = stacking.topology();
     Reach all;
     std::vector<std::size_t> waiting;
     std::vector<bool> seen(topology.devices.size());

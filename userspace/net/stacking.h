@@ -25,6 +25,7 @@ class Stacking {
     explicit Stacking(const Topology &topology);
 
     static constexpr std::size_t none = static_cast<std::size_t>(-1);
+    const Topology &topology() const { return topology_; }
     std::size_t index_of(int ifindex) const;
     std::size_t carrier(std::size_t device) const; // what a stacked device sits on, else none
     const std::vector<std::size_t> &
@@ -37,5 +38,9 @@ class Stacking {
     std::unordered_map<std::size_t, std::vector<std::size_t>> ports_;
     std::unordered_map<std::size_t, std::vector<std::size_t>> stacked_;
 };
+
+// As of topology.h, for many devices of one topology.
+std::vector<int> lowest(const Stacking &stacking, const std::vector<DeviceClass> &classes, int ifindex);
+Reach reach(const Stacking &stacking, int lowest_ifindex);
 
 } // namespace lk
