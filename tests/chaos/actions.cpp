@@ -98,9 +98,12 @@ void Actions::ensure_follower() {
 }
 
 std::string Actions::kill_attach() {
+    const bool other_build = below(4) == 0;
+    if (other_build) filter_.upgrade(++upgrades_);
     const std::uint64_t after = below(attach_time_ + attach_time_ / 4);
     const bool late = filter_.run_and_kill(attach_words(), std::chrono::microseconds(after));
-    return fmt::format("after {} us{}", after, late ? ", when it was done" : "");
+    return fmt::format("{}after {} us{}", other_build ? "of another build " : "", after,
+                       late ? ", when it was done" : "");
 }
 
 // In the middle of a turn, mostly; then another one sooner or later.
@@ -149,7 +152,7 @@ bool Actions::is_calm(std::size_t flow, const Window &window) const {
 
 void Actions::restored(Window window) {
     window.restored = ledger_.now();
-    harness::eventually(
+    const bool calm = harness::eventually(
         [&] {
             for (std::size_t flow = 0; flow < flows().size(); ++flow) {
                 const Flow &each = flows()[flow];
@@ -161,6 +164,10 @@ void Actions::restored(Window window) {
         std::chrono::seconds(4));
     window.settled = ledger_.now();
     story_.windows.push_back(window);
+    if (!calm)
+        story_.failures.push_back(
+            fmt::format("{} at {:.3f} ms, and after 4 s not all is as it should be:\n{}", window.kind,
+                        window.restored / 1000.0, filter_.state()));
 }
 
 std::string Actions::recreate() {

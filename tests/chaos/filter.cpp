@@ -128,4 +128,14 @@ unsigned long Filter::overruns(pid_t follower) const {
     return drops;
 }
 
+std::string Filter::state() const {
+    std::string text = run({"status"}).out;
+    const auto pid = follower();
+    if (!pid) return text + "no process follows\n";
+    for (const char *file : {"status", "wchan", "syscall", "net/netlink"})
+        text +=
+            fmt::format("/proc/{}/{}:\n{}\n", *pid, file, contents(fmt::format("/proc/{}/{}", *pid, file)));
+    return text;
+}
+
 } // namespace lk::chaos

@@ -32,6 +32,9 @@ class Filter {
     // Netlink messages that the follower's sockets lost so far.
     unsigned long overruns(pid_t follower) const;
 
+    // For people who look for the cause: what status says, and what the follower does.
+    std::string state() const;
+
   private:
     const World &world_;
     std::string binary_;

@@ -14,6 +14,7 @@
 
 #include "chaos/actions.h"
 #include "chaos/judge.h"
+#include "chaos/roam.h"
 #include "chaos/senders.h"
 #include "harness/sandbox.h"
 
@@ -27,7 +28,9 @@ struct Options {
     unsigned seconds = 0, actions = 0, rate = 500;
     bool all = false; // --long
     std::string window = "report", fault = "none";
+    std::vector<unsigned> only; // places in act_kinds, from 1
     ActionOptions action;
+    RoamOptions roam;
 };
 
 void rest_ms(long ms) {
@@ -39,8 +42,9 @@ void rest_ms(long ms) {
 // in these proportions.
 std::vector<Act> deck(const Options &options, std::mt19937_64 &random) {
     std::vector<Act> acts;
-    for (const ActKind &kind : act_kinds)
-        acts.insert(acts.end(), kind.in_long_run, kind.act);
+    for (std::size_t i = 0; i < act_kinds.size(); ++i)
+        if (options.only.empty() || std::ranges::find(options.only, i + 1) != options.only.end())
+            acts.insert(acts.end(), act_kinds[i].in_long_run, act_kinds[i].act);
     std::shuffle(acts.begin(), acts.end(), random);
     if (options.actions > 0)
         while (acts.size() < options.actions)
@@ -118,6 +122,16 @@ int main_of(int argc, char **argv) {
                    "what is broken on purpose, to see it noticed: the filter taken off in the middle, or no "
                    "follower")
         ->check(CLI::IsMember({"none", "detach", "follower"}));
+    app.add_option("--only", options.only, "actions by their number in the table: 1 is the policy replaced")
+        ->delimiter(',')
+        ->check(CLI::Range(std::size_t{1}, act_kinds.size()));
+    app.add_option("--roam", options.roam.events,
+                   "instead of all that: so many events of a roaming machine, and what the follower holds")
+        ->check(CLI::Range(100, 10'000'000));
+    app.add_option("--devices", options.roam.devices, "with --roam: guarded uplinks")
+        ->check(CLI::Range(1, 1'000));
+    app.add_option("--idle", options.roam.idle_seconds, "with --roam: seconds of looking at an idle follower")
+        ->check(CLI::Range(1, 600));
     app.add_flag("--verbose", options.action.verbose, "print each action");
     CLI11_PARSE(app, argc, argv);
     if (!options.all && options.seconds == 0 && options.actions == 0) options.seconds = short_run_s;
@@ -126,7 +140,8 @@ int main_of(int argc, char **argv) {
                                                          : Fault::none;
     return harness::Sandbox::run("chaos", [&] {
         try {
-            return chaos(options);
+            options.roam.seed = options.seed;
+            return options.roam.events > 0 ? roam(options.roam) : chaos(options);
         } catch (const std::exception &error) {
             fmt::print(stderr, "chaos: {}\n", error.what());
             return 2;
