@@ -20,6 +20,8 @@
 
 namespace lk::bench {
 
+using harness::must;
+
 namespace {
 
 constexpr __u32 loopback_ifindex = 1; // of a network namespace of our own: what a test run pretends to be on

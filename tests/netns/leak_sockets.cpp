@@ -10,6 +10,7 @@
 
 #include <cstring>
 
+#include "harness/message.h"
 #include "leak_case.h"
 #include "uring.h"
 

@@ -76,7 +76,7 @@ void judge_guards(Status &status) {
 }
 
 void judge_gate(Status &status) {
-    if (taking_scope(status.document) == no_scope) return;
+    if (taking_scope(status.document) == no_scope || !status.follower) return; // it goes with a follower
     if (status.gate == GateKind::none)
         status.weaknesses.emplace_back(
             "the second gate is not there: an uplink that appears is open until the "

@@ -27,6 +27,7 @@ Status well() {
     status.document.scopes.push_back(scope);
     status.built = build_image(status.document, status.topology);
     status.uplinks.push_back({2, Attachment::tcx, 17, true, {}, {}});
+    status.gate = GateKind::netfilter;
     for (const char *name : {"sock_create", "connect4", "setsockopt"})
         status.cgroup_hooks.push_back({name, true, "/sys/fs/cgroup"});
     return status;
@@ -35,6 +36,21 @@ Status well() {
 Status judged(Status status) {
     judge(status);
     return status;
+}
+
+TEST(Weaknesses, ASecondGateGoesWithAFollower) {
+    Status status = well();
+    status.gate = GateKind::none;
+    EXPECT_THAT(judged(status).weaknesses, ElementsAre(HasSubstr("second gate")));
+    status.document.scopes[0].takes_new = false;
+    EXPECT_THAT(judged(status).weaknesses, IsEmpty());
+    status = well();
+    status.gate = GateKind::cgroup;
+    EXPECT_THAT(judged(status).weaknesses, IsEmpty());
+    EXPECT_THAT(judged(status).remarks, ElementsAre(HasSubstr("forwarded")));
+    status.gate = GateKind::none;
+    status.follower.reset();
+    EXPECT_THAT(judged(status).weaknesses, IsEmpty());
 }
 
 TEST(Weaknesses, NoneWhereAllIsWell) {

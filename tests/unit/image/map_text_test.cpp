@@ -34,7 +34,7 @@ TEST(MapText, SaysEverything) {
     resolver   [2001:db8::53]:53
 socket hooks
     rows       gateways 1, networks 2
-    policy     active strict gateway-addresses gateway-nets identity resolver4 resolver6 fwmark
+    policy     active strict gateway-addresses gateway-nets identity resolver4 resolver6 fwmark gate
     fwmark     0x10/0xf0
     vpn uid    105
     vpn cgroup 77 at level 2

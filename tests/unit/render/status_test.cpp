@@ -59,6 +59,7 @@ uplinks:
   wlan0  UNGUARDED
 socket hooks: sock_create, connect4 at /sys/fs/cgroup; MISSING: setsockopt
 guards: compat; not there: sockets, links (bpf is no active security module: sockets and links would be inert)
+second gate: none
 counters:
   hook      reason       packets   bytes
   uplink    not-allowed    1,234  98,765
