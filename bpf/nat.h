@@ -145,7 +145,8 @@ static __always_inline __u32 lk_nat_take(const struct lk_nat_bucket *bucket, __u
         __u64 score = ((never << 32) + age + 1) * LK_NAT_SLOTS + i;
         own += (score - own) * lk_less(own, score * is_own);
         own_count += is_own;
-        score += lk_zero(i ^ home) << 48;
+        /* Home, if nobody can still wait for an answer there. */
+        score += (lk_zero(i ^ home) * lk_less(0, never + lk_less(LK_NAT_LIFE_UDP, age))) << 48;
         open += (score - open) * lk_less(open, score * is_free);
         twin += i * is_twin;
         any_twin += is_twin;

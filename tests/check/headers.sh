@@ -18,6 +18,7 @@ compile_alone() {
     case "$header" in bpf/gateway.h | bpf/classify.h | bpf/verdict.h | bpf/bootstrap.h | bpf/bootstrap_maps.h) first=(-include bpf/lookup.h -include bpf/fragment.h) ;; esac
     case "$header" in bpf/translate.h | bpf/carry.h) first=(-include bpf/carry_maps.h) ;; esac
     case "$header" in bpf/back.h) first=(-include bpf/back_maps.h) ;; esac
+    case "$header" in bpf/gate.h | bpf/gate_maps.h) first=(-include bpf/gate_cgroup.bpf.c) ;; esac
     case "$header" in
     bpf/*)
         # shellcheck disable=SC2086 # a list of options

@@ -161,10 +161,10 @@ class Follower {
     void put_gate_back(const std::vector<UplinkHook> &hooks) {
         const Result<void> kept = keep_gate(*state_, *document_, monitor_.topology(), hooks);
         gate_seen_ = kept && state_->gate() != GateKind::none;
-        if (kept) gate_trouble_.clear();
-        if (kept || !followed_ || kept.error().message == gate_trouble_) return;
-        gate_trouble_ = kept.error().message;
-        if (told_.trouble) told_.trouble("no second gate: " + gate_trouble_);
+        const std::string trouble = kept ? "" : kept.error().message;
+        if (!kept && followed_ && trouble != gate_trouble_ && told_.trouble)
+            told_.trouble("no second gate: " + trouble);
+        gate_trouble_ = trouble;
     }
     bool gate_alive() const { return !gate_seen_ || state_->gate() != GateKind::none; }
 
@@ -207,8 +207,8 @@ class Follower {
         put_guards_back();
         if (tell) // uplinks that got their hook only now
             if (const auto now = state_->uplink_hooks(Chains::skip)) put_gate_back(*now);
-        dirty_ = false;
-        not_before_ = {};
+        dirty_ = !gate_trouble_.empty(); // tried again, if seldom
+        not_before_ = dirty_ ? Clock::now() + retry_longest : Clock::time_point{};
         retry_ = retry_first;
         followed_ = true;
         if (tell && told_.committed) told_.committed(monitor_.topology(), *built_);

@@ -134,7 +134,7 @@ std::vector<int> spared_devices(const Document &document, const Topology &topolo
 Result<void> keep_gate(State &state, const Document &document, const Topology &topology,
                        const std::vector<UplinkHook> &hooks) {
     if (taking_scope(document) == no_scope)
-        return state.gate() == GateKind::none ? Result<void>{} : state.detach_gate();
+        return state.detach_gate(); // also of links that are no whole gate
     const Result<GateKind> kind = state.attach_gate(spared_devices(document, topology, hooks));
     if (!kind) return kind.error();
     return {};
