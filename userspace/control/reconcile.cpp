@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "control/scopes.h"
 #include "image/build_scopes.h"
@@ -25,9 +26,17 @@ bool same_image(const MapImage &left, const MapImage &right) {
            left.gateway_sets == right.gateway_sets;
 }
 
+// Of HOOKS, which are sorted.
+static std::span<const UplinkHook> hooks_on(const std::vector<UplinkHook> &hooks, int ifindex) {
+    const auto first = std::ranges::lower_bound(hooks, ifindex, {}, &UplinkHook::ifindex);
+    const auto last = std::ranges::upper_bound(hooks, ifindex, {}, &UplinkHook::ifindex);
+    return std::span(hooks).subspan(static_cast<std::size_t>(first - hooks.begin()),
+                                    static_cast<std::size_t>(last - first));
+}
+
 bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex) {
-    const auto on_it = std::ranges::equal_range(hooks, ifindex, {}, &UplinkHook::ifindex);
-    return std::ranges::any_of(on_it, &UplinkHook::ours_alive);
+    const auto on_it = hooks_on(hooks, ifindex);
+    return std::any_of(on_it.begin(), on_it.end(), [](const UplinkHook &hook) { return hook.ours_alive; });
 }
 
 Document hold_guarded(Document document, const Topology &topology, const std::vector<UplinkHook> &hooks) {
@@ -58,7 +67,7 @@ namespace {
 
 // Nothing is left to be done on the device.
 bool settled(const std::vector<UplinkHook> &hooks, int ifindex, HookKind kind) {
-    const auto on_it = std::ranges::equal_range(hooks, ifindex, {}, &UplinkHook::ifindex);
+    const auto on_it = hooks_on(hooks, ifindex);
     if (on_it.size() != 1 || !on_it.front().ours_alive || on_it.front().unfinished) return false;
     const Attachment attachment = on_it.front().attachment;
     return kind == HookKind::automatic ||
