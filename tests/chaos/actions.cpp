@@ -131,12 +131,12 @@ Window Actions::begin(const char *kind, int uplink, bool appeared) const {
     return window;
 }
 
-// What was sent by FLOW a moment ago, and after FROM, arrived whole (or none of it on UPLINK, where it is
+// What was sent by FLOW a moment ago, and after SINCE, arrived whole (or none of it on UPLINK, where it is
 // forbidden).
-bool Actions::is_calm(std::size_t flow, const Window &window) const {
+bool Actions::is_calm(std::size_t flow, const Window &window, Micros since) const {
     constexpr Micros on_its_way = 3'000, looked_at = 45'000; // longer than a turn of the follower
     const Micros now = ledger_.now();
-    if (now < window.restored + looked_at) return false;
+    if (now < since + looked_at) return false;
     bool seen = false;
     for (std::uint64_t number = ledger_.shared().sent[flow]; number-- > 0;) {
         const Packet &packet = ledger_.packet(flow, number);
@@ -151,17 +151,23 @@ bool Actions::is_calm(std::size_t flow, const Window &window) const {
 }
 
 void Actions::restored(Window window) {
+    constexpr std::chrono::seconds limit{4};
     window.restored = ledger_.now();
+    // The second gate keeps a device calm that has no hook yet.
+    if (window.appeared && !harness::eventually([&] { return filter_.guards(window.uplink); }, limit))
+        story_.failures.push_back(fmt::format("{} at {:.3f} ms, and no hook was put on it:\n{}", window.kind,
+                                              window.restored / 1000.0, filter_.state()));
+    const Micros hooked = ledger_.now();
     const bool calm = harness::eventually(
         [&] {
             for (std::size_t flow = 0; flow < flows().size(); ++flow) {
                 const Flow &each = flows()[flow];
                 const bool of_it = each.path == Path::pinned ? window.pinned : window.roaming;
-                if (of_it && !is_calm(flow, window)) return false;
+                if (of_it && !is_calm(flow, window, hooked)) return false;
             }
             return true;
         },
-        std::chrono::seconds(4));
+        limit);
     window.settled = ledger_.now();
     story_.windows.push_back(window);
     if (!calm)

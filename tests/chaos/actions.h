@@ -86,7 +86,7 @@ class Actions {
     void ensure_follower();
     Window begin(const char *kind, int uplink, bool appeared = false) const;
     void restored(Window window);
-    bool is_calm(std::size_t flow, const Window &window) const;
+    bool is_calm(std::size_t flow, const Window &window, Micros since) const;
     void tool(const std::vector<std::string> &argv) const;
 
     std::string replace();

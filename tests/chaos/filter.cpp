@@ -13,6 +13,8 @@
 #include <stdexcept>
 
 #include "harness/sandbox.h"
+#include "kernel/state.h"
+#include "net/netns.h"
 
 namespace lk::chaos {
 
@@ -51,6 +53,12 @@ std::vector<std::size_t> bpf_objects(const std::string &binary) {
 }
 
 } // namespace
+
+Filter::Filter(const World &world) : world_(world), binary_(leakbpf_binary()) {
+    Place place{Sandbox::current().bpffs(), Sandbox::current().cgroup_root(), 0};
+    world.host().inside([&] { place.netns_cookie = netns_cookie().value(); });
+    pins_.dir = place.directory();
+}
 
 std::vector<std::string> Filter::command(const std::vector<std::string> &words) const {
     const Sandbox &sandbox = Sandbox::current();
@@ -112,6 +120,11 @@ void Filter::upgrade(unsigned number) {
     chmod(path.c_str(), 0755);
     if (binary_ != leakbpf_binary()) std::filesystem::remove(binary_);
     binary_ = path;
+}
+
+bool Filter::guards(int uplink) const {
+    const int ifindex = world_.host().ifindex(World::name(uplink));
+    return ifindex != 0 && (path_exists(pins_.tcx_link(ifindex)) || path_exists(pins_.clsact(ifindex)));
 }
 
 unsigned long Filter::overruns(pid_t follower) const {

@@ -9,12 +9,13 @@
 
 #include "chaos/world.h"
 #include "harness/process.h"
+#include "kernel/pins.h"
 
 namespace lk::chaos {
 
 class Filter {
   public:
-    explicit Filter(const World &world) : world_(world), binary_(harness::leakbpf_binary()) {}
+    explicit Filter(const World &world);
 
     harness::Output run(const std::vector<std::string> &words) const;
     // Starts it and kills it by SIGKILL when the time is up. True: it had ended before.
@@ -29,6 +30,8 @@ class Filter {
     // anew.
     void upgrade(unsigned number);
 
+    bool guards(int uplink) const; // a hook is pinned for the device that it is now
+
     // Netlink messages that the follower's sockets lost so far.
     unsigned long overruns(pid_t follower) const;
 
@@ -38,6 +41,7 @@ class Filter {
   private:
     const World &world_;
     std::string binary_;
+    Pins pins_;
     std::optional<harness::Background> service_;
     std::vector<std::string> command(const std::vector<std::string> &words) const;
 };

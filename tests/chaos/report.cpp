@@ -159,7 +159,7 @@ class Reading {
 
     void tell(const char *what, std::size_t flow, std::uint64_t number, Micros sent) {
         good_ = false;
-        if (told_++ >= most_told) return;
+        if (told_[what]++ >= most_told) return;
         const Packet &packet = ledger_.packet(flow, number);
         fmt::print("{} {} number {}, sent at {:.3f} ms (errno {}), arrived at {:.3f} ms on uplink {}\n{}",
                    what, flows()[flow].name, number, ms(sent), packet.error.load(), ms(packet.arrived),
@@ -168,7 +168,7 @@ class Reading {
 
     void fail(const std::string &what) {
         good_ = false;
-        if (told_++ < most_told) fmt::print("FAILED {}\n", what);
+        if (told_["FAILED"]++ < most_told) fmt::print("FAILED {}\n", what);
     }
 
     void print() {
@@ -178,7 +178,8 @@ class Reading {
         if (shared.unread > 0) fail(fmt::format("the far side's capture lost {} frames", shared.unread));
         if (shared.unlike > 0)
             fail(fmt::format("{} frames to the flows' addresses were made by no sender", shared.unlike));
-        if (told_ > most_told) fmt::print("... and {} more\n", told_ - most_told);
+        for (const auto &[what, times] : told_)
+            if (times > most_told) fmt::print("... and {} more {}\n", times - most_told, what);
         fmt::print("\n{:<24} {:>6} {:>26} {:>38}\n", "an uplink was", "flows", "closed p50 / p99 / most ms",
                    "open packets, p50 / p99 / most ms");
         std::uint64_t let_out = 0;
@@ -209,7 +210,7 @@ class Reading {
     const Story &story_;
     std::map<std::string, Ends> kinds_;
     std::uint64_t allowed_ = 0, forbidden_ = 0, lost_ = 0, lost_explained_ = 0, leaked_ = 0;
-    std::size_t told_ = 0;
+    std::map<std::string, std::size_t> told_; // by what, so that losses do not crowd out a leak
     bool good_ = true;
 };
 

@@ -114,8 +114,9 @@ Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, bool fo
     } else if (Result<void> done = remove_stray_hooks(state, built, monitor.topology()); !done) {
         return done.error();
     }
-    // Without a follower nobody would tell it of the devices that come.
-    if (follow || state.gate() != GateKind::none) {
+    // Without a follower nobody would tell it of the devices that come. One that is there already judges on,
+    // and must know those of now.
+    if (follow || state.gate_pinned()) {
         const Result<std::vector<UplinkHook>> there = state.uplink_hooks(Chains::skip);
         if (!there) return there.error();
         if (const auto kept = keep_gate(state, plan.document, monitor.topology(), *there); !kept)

@@ -97,6 +97,8 @@ Result<GateKind> State::attach_gate(const std::vector<int> &spared) {
     }
     auto done = attach_cgroup(impl_->pins, impl_->program(gate_cgroup_program), impl_->place.cgroup_root);
     if (!done) return done.error();
+    for (const auto &family : families) // of a build whose program this kernel took
+        if (auto dropped = drop(impl_->pins.gate_link(family.name)); !dropped) return dropped.error();
     return GateKind::cgroup;
 }
 
@@ -105,6 +107,12 @@ Result<void> State::detach_gate() {
     for (const char *name : {families[0].name, families[1].name, cgroup_name})
         if (auto dropped = drop(impl_->pins.gate_link(name)); !dropped) return dropped;
     return {};
+}
+
+bool State::gate_pinned() const {
+    const char *const names[] = {families[0].name, families[1].name, cgroup_name};
+    return std::ranges::any_of(names,
+                               [&](const char *name) { return path_exists(impl_->pins.gate_link(name)); });
 }
 
 GateKind State::gate() const {

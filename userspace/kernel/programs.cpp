@@ -110,6 +110,10 @@ Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id) {
 Result<void> want_tunnel_programs(const Pins &pins, std::uint32_t word_map_id, Programs &programs) {
     const auto have = [&programs](const char *name) { return programs.contains(name); };
     if (std::ranges::all_of(tunnel_programs, have)) return {};
+    const auto pinned = [&](const char *name) {
+        return open_pinned(pins, name, word_map_id, programs).has_value();
+    };
+    if (std::ranges::all_of(tunnel_programs, pinned)) return {}; // another process loaded them meanwhile
     for (const char *name : tunnel_programs)
         if (auto removed = remove_pin(fmt::format("{}/{}", pins.programs(), name)); !removed) return removed;
     if (auto loaded = load_and_pin(tunnel_object(), pins, pins.programs()); !loaded) return loaded;
@@ -121,6 +125,10 @@ Result<void> want_tunnel_programs(const Pins &pins, std::uint32_t word_map_id, P
 Result<void> want_gate_program(const Pins &pins, std::uint32_t word_map_id, Programs &programs) {
     const auto have = [&programs](const char *name) { return programs.contains(name); };
     if (std::ranges::any_of(gate_programs, have)) return {};
+    const auto pinned = [&](const char *name) {
+        return open_pinned(pins, name, word_map_id, programs).has_value();
+    };
+    if (std::ranges::any_of(gate_programs, pinned)) return {}; // another process loaded it meanwhile
     for (const char *name : gate_programs)
         if (auto removed = remove_pin(fmt::format("{}/{}", pins.programs(), name)); !removed) return removed;
     if (load_and_pin(gate_object(), pins, pins.programs()))

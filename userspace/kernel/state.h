@@ -154,7 +154,8 @@ class State {
     Result<GateKind> attach_gate(const std::vector<int> &spared);
     Result<void> spare(const std::vector<int> &ifindexes); // these and no others
     Result<void> detach_gate();
-    GateKind gate() const; // that is alive
+    GateKind gate() const;    // that is alive and of the pinned programs
+    bool gate_pinned() const; // a link of any, whole or not, of this build or an older one
 
     Result<Counters> counters() const;
     struct Untold {
