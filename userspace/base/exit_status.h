@@ -15,7 +15,8 @@ enum class Exit : int {
     not_attached = 7, // status, detach, follow: no filter in this network namespace
     no_such_name = 8, // resolve: the server says that there is none, or no address of it
     no_answer = 9,    // resolve: refused, failed, or none within the time
-    locked_down = 10  // apply --or-lockdown: the configuration cannot be used, and lockdown is in force
+    locked_down = 10, // apply --or-lockdown: the configuration cannot be used, and lockdown is in force
+    no_trial = 11     // keep: no policy is on trial, or its time is over
 };
 
 } // namespace lk

@@ -77,6 +77,15 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     return value;
 }
 
+std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
+    constexpr std::uint64_t most_s = 365ull * 24 * 3600;
+    const bool minutes = text.ends_with('m');
+    if (minutes || text.ends_with('s')) text.remove_suffix(1);
+    const auto number = parse_decimal(text);
+    if (!number || *number > most_s / (minutes ? 60 : 1)) return {};
+    return std::chrono::seconds{*number * (minutes ? 60 : 1)};
+}
+
 bool is_utf8(std::string_view text) {
     while (!text.empty()) {
         const std::size_t length = utf8_character(text);

@@ -2,6 +2,7 @@
 // Small helpers for text from outside: quoting for messages, strict numbers. Nothing here knows the domain.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text);
 
 // As above, or 0x and hexadecimal digits of either case.
 std::optional<std::uint64_t> parse_number(std::string_view text);
+
+// "90", "90s" or "5m"; none if it is anything else or more than a year.
+std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 
 bool is_utf8(std::string_view text); // well-formed: no surrogates, no overlong forms
 

@@ -1,26 +1,45 @@
 // SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/policy_options.h"
 #include "control/dry_run.h"
 #include "control/guarantees.h"
+#include "control/trial.h"
 #include "render/plan.h"
 
 namespace lk {
+
+namespace {
+
+Result<std::chrono::seconds> parse_trial(const std::string &text) {
+    const auto time = parse_duration(text);
+    if (time && *time >= trial_least && *time <= trial_most) return *time;
+    return bad_input(fmt::format("--try: {} is no time for a trial: expected {} to {} seconds, such as 60",
+                                 quote(text), trial_least.count(), trial_most.count()));
+}
+
+} // namespace
 
 Finish define_attach(CLI::App &app) {
     struct Options {
         PolicyOptions policy;
         std::vector<std::string> required;
+        std::optional<std::string> trial;
         bool no_follow = false, dry_run = false;
     };
     const auto options = std::make_shared<Options>();
     add_policy_options(app, options->policy);
     app.add_flag("--no-follow", options->no_follow, "Leave no follower in the background")
         ->disable_flag_override();
+    app.add_option("--try", options->trial,
+                   "Take the policy back after so long, unless leakbpf keep comes before")
+        ->type_name("SECONDS");
     app.add_option("--require", options->required,
                    "Attach nothing unless these guarantees hold; leakbpf doctor names them")
         ->type_name("GUARANTEE[,...]")
@@ -32,6 +51,15 @@ Finish define_attach(CLI::App &app) {
         if (!request) return request.error();
         request->follow = !options->no_follow;
         request->required = options->required;
+        if (options->trial) {
+            const auto time = parse_trial(*options->trial);
+            if (!time) return time.error();
+            if (options->no_follow)
+                return bad_input(
+                    "--try and --no-follow: it is the follower that takes the policy back, so there "
+                    "must be one; leave one of the two out");
+            request->trial = *time;
+        }
         if (const auto known = parse_guarantees(options->required); !known)
             return Error{known.error().exit, "--require: " + known.error().message};
         if (options->dry_run)

@@ -19,6 +19,7 @@ constexpr std::array command_table{
     Command{"attach", "Guard uplinks by a policy, or replace the policy", define_attach},
     Command{"apply", "Put a configuration into force, in place of all that is", define_apply},
     Command{"detach", "Take the filter off again", define_detach},
+    Command{"keep", "Confirm the policy that attach --try put on trial", define_keep},
     Command{"follow", "Keep addresses and devices current (attach starts it)", define_follow},
     Command{"status", "What is guarded, and what was refused (also without a command)", define_status},
     Command{"watch", "Refused and rewritten packets as they happen", define_watch},

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/boot_clock.h"
 #include "control/control.h"
 #include "control/doctor.h"
 #include "control/follower_process.h"
@@ -15,6 +16,7 @@
 #include "control/root_sockets.h"
 #include "control/scopes.h"
 #include "control/site.h"
+#include "control/trial.h"
 #include "net/monitor.h"
 
 namespace lk {
@@ -41,10 +43,12 @@ Result<Before> read_before(const Site &site, const Topology &topology) {
         const Result<std::vector<UplinkHook>> hooks = (*found)->uplink_hooks(Chains::skip);
         if (!hooks) return hooks.error();
         Result<Document> document = (*found)->document();
-        if (document)
-            before.document = hold_guarded(*std::move(document), topology, *hooks);
-        else
+        if (!document)
             before.unreadable = document.error().message;
+        else if (overdue(*document, boot_clock_ns())) // to be taken back: so it is what takes its place
+            before.document = gone_back(*document, topology, *hooks);
+        else
+            before.document = hold_guarded(*std::move(document), topology, *hooks);
     }
     const bool own_too = !before.exists || before.unreadable;
     for (const int ifindex : leftover_hooks(site.place, own_too))
@@ -55,6 +59,10 @@ Result<Before> read_before(const Site &site, const Topology &topology) {
 }
 
 Result<Plan> plan_over(const Before &before, AttachRequest request, const Topology &topology) {
+    if (request.trial && before.unreadable)
+        return failure(fmt::format("--try: the policy in force cannot be read ({}), so it could not be gone "
+                                   "back to: attach without --try, or detach first",
+                                   *before.unreadable));
     request.also = before.hooked;
     Result<Plan> plan = plan_attach(request, before.document, topology);
     if (plan && before.unreadable && !before.hooked.empty())
@@ -182,6 +190,20 @@ Result<pid_t> ensure_follower(const Site &site) {
     }
 }
 
+// Nobody else would.
+Result<void> take_trial_back(const Site &site) {
+    const Result<Lock> lock = Lock::take(site.place, lock_limit);
+    if (!lock) return lock.error();
+    Result<std::optional<State>> state = State::find(site.place);
+    if (!state) return state.error();
+    if (!*state) return {};
+    const Result<Document> document = (*state)->document();
+    if (!document) return document.error();
+    const Result<Topology> topology = read_topology();
+    if (!topology) return topology.error();
+    return document->trial ? go_back(site.place, *state, *document, *topology) : Result<void>{};
+}
+
 // The tunnel's hooks first: from the commit on queries go there.
 Result<std::uint32_t> commit_with_tunnels(State &state, const Plan &plan, const Monitor &monitor,
                                           Built &built) {
@@ -191,8 +213,31 @@ Result<std::uint32_t> commit_with_tunnels(State &state, const Plan &plan, const 
 
 struct Done {
     AttachAnswer answer;
-    Topology topology;
+    std::optional<FollowerStart> starting;
 };
+
+// One that somebody else started meanwhile is as good.
+Result<pid_t> await_follower(const Site &site, std::optional<FollowerStart> &starting) {
+    if (starting)
+        if (Result<pid_t> follower = starting->follows()) return follower;
+    return ensure_follower(site);
+}
+
+// PLAN's document with the trial that it is under, if any.
+Result<void> begin_trial(const Site &site, const State &state, const AttachRequest &request,
+                         const Before &before, Plan &plan, std::optional<FollowerStart> &starting) {
+    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
+    if (!hooks) return hooks.error();
+    put_on_trial(plan.document, before.document, request.trial.has_value(), plan.built.uplinks, *hooks);
+    // From the commit on there is somebody who takes it back, whatever becomes of this process.
+    if (plan.document.trial && request.follow && !state.follower()) {
+        Result<FollowerStart> start = FollowerStart::begin(site.place);
+        if (!start) return start.error();
+        starting.emplace(*std::move(start));
+    }
+    if (request.trial) set_deadline(plan.document, *request.trial);
+    return {};
+}
 
 // FRESH: there was nothing of ours before, so that a failure may take everything back.
 Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monitor &monitor, bool fresh) {
@@ -208,7 +253,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
             error.message += "; and taking back what was made failed: " + removed.error().message;
         return error;
     };
-    const Result<Plan> plan = plan_over(*before, request, monitor.topology());
+    Result<Plan> plan = plan_over(*before, request, monitor.topology());
     if (!plan) return take_back(plan.error());
     if (Result<void> good = check_required(site, request, monitor.topology(), plan->built); !good)
         return take_back(good.error());
@@ -216,10 +261,15 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
     Error error;
     bool nothing_guarded = false;
     Built built = plan->built;
+    std::optional<FollowerStart> starting;
     {
         Result<State> state = State::open_or_create(site.place);
         if (!state) {
             error = state.error();
+            nothing_guarded = fresh;
+        } else if (Result<void> ready = begin_trial(site, *state, request, *before, *plan, starting);
+                   !ready) {
+            error = ready.error();
             nothing_guarded = fresh;
         } else if (Result<std::uint32_t> epoch = commit_with_tunnels(*state, *plan, monitor, built); !epoch) {
             error = epoch.error();
@@ -235,7 +285,8 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
                 answer.unguarded = device_names(monitor.topology(), built.unguarded);
                 answer.notices = built.notices;
                 answer.epoch = state->epoch();
-                return Done{std::move(answer), monitor.topology()};
+                answer.trial = on_trial(plan->document);
+                return Done{std::move(answer), std::move(starting)};
             }
             error = hooked.error();
             const std::string told = in_force(*state, monitor.topology());
@@ -271,7 +322,14 @@ Result<AttachAnswer> attach(const Site &site, const AttachRequest &request) {
         for (std::string &notice : root_sockets(*policy))
             answer.notices.push_back(std::move(notice));
     if (request.follow) {
-        const Result<pid_t> follower = ensure_follower(site);
+        const Result<pid_t> follower = await_follower(site, done->starting);
+        if (!follower && request.trial) {
+            const Result<void> back = take_trial_back(site);
+            return failure(fmt::format(
+                "{}; without it nobody would take the policy back, so {}", follower.error().message,
+                back ? "it was taken back at once"
+                     : "it had to be taken back at once, and that failed: " + back.error().message));
+        }
         if (!follower)
             return failure(fmt::format("{}; policy {} is in force on {}, but nothing keeps it current: new "
                                        "uplinks are not guarded",

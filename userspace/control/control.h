@@ -2,6 +2,7 @@
 // Reconciles what is wanted with what the kernel has: attach is one turn of it, follow is the loop.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -29,9 +30,17 @@ struct AttachRequest {
     bool all_uplinks = false; // instead of names: every uplink, and it is no error that there is none yet
     bool only = false;
     bool follow = true;
-    std::vector<std::string> required; // names of guarantees.h: with less, nothing is attached
+    std::vector<std::string> required;         // names of guarantees.h: with less, nothing is attached
+    std::optional<std::chrono::seconds> trial; // taken back after this time unless keep() comes before
     Policy policy;
     std::optional<Document> whole; // all that shall be in force, in place of INTERFACES, ONLY and POLICY
+};
+
+// A policy that is taken back at a deadline.
+struct OnTrial {
+    std::uint64_t seconds_left = 0; // 0: it is overdue
+    std::int64_t deadline_unix_s = 0;
+    bool takes_all_off = false; // nothing was in force before
 };
 
 struct AttachAnswer {
@@ -42,6 +51,7 @@ struct AttachAnswer {
     std::vector<std::pair<std::string, std::string>> not_given; // name, why
     std::uint32_t epoch = 0;
     std::optional<pid_t> follower;
+    std::optional<OnTrial> trial = {};
 };
 
 // What attach would do, touching nothing: the new document and what would be loaded. Used by --dry-run and
@@ -62,6 +72,13 @@ struct DetachRequest {
 };
 Result<void> detach(const Site &site, const DetachRequest &request);
 
+// Ends the trial: the policy in force stays. Exit::no_trial where there is none or its time is over; then
+// nothing was changed.
+struct Kept {
+    std::uint32_t epoch = 0;
+};
+Result<Kept> keep(const Site &site);
+
 // What a follower tells its caller, and asks of it.
 struct FollowTold {
     std::function<void(const Topology &, const Built &)> committed = {}; // after each turn that did something
@@ -76,8 +93,10 @@ struct FollowTold {
 Result<void> follow(const Site &site, const FollowTold &told);
 
 // One turn: image from document and topology, commit, hooks on new uplinks, dead hooks cleaned. On a failed
-// commit the hooks of new uplinks are attached all the same (they deny). Needs the Lock.
-Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology);
+// commit the hooks of new uplinks are attached all the same (they deny). LET_GO: uplinks that are not held
+// only because they have a hook. Needs the Lock.
+Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology,
+                        const std::vector<int> &let_go = {});
 
 struct Status {
     bool attached = false;
@@ -93,6 +112,7 @@ struct Status {
     std::optional<bool> lsm_active; // bpf among the active security modules; none: cannot be told
     Counters counters{};
     State::Untold untold;
+    std::optional<OnTrial> trial = {};
     std::vector<std::string> weaknesses; // sentences: what is promised and does not hold: program ahead of
                                          // ours, hook missing or dead
     std::vector<std::string> remarks;    // sentences: uplink unguarded, no follower, daemon sends as root

@@ -58,32 +58,43 @@ Result<bool> detach_some(const Site &site, const std::vector<std::string> &names
     return false;
 }
 
+// False: NAME is guarded by no scope of DOCUMENT. VIEW: of the document as it was.
+bool set_free(Document &document, const ScopeView &view, const std::string &name, const Topology &topology) {
+    std::set<int> devices;
+    for (const int device : view.lowest_of(name))
+        if (view.scope_of(device)) devices.insert(device);
+    bool known = false;
+    for (Scope &scope : document.scopes)
+        known = release(scope, view, topology, {name}, devices) || known;
+    // Or the scope that takes new uplinks in would take it right back.
+    for (Scope &scope : document.scopes) {
+        for (const int device : devices)
+            if (std::ranges::find(scope.unguarded, device) == scope.unguarded.end())
+                scope.unguarded.push_back(device);
+        std::ranges::sort(scope.unguarded);
+    }
+    return known || !devices.empty();
+}
+
 } // namespace
 
 Result<Document> plan_detach(const std::vector<std::string> &names, const Document &current,
                              const Topology &topology) {
     Document wanted = current;
-    const ScopeView view(current, topology);
+    Document before; // to which a trial goes back: what is detached now must not come back with it
+    if (current.trial) before.scopes = current.trial->before;
+    const Document before_now = before;
+    const ScopeView view(current, topology), view_before(before_now, topology);
     for (const std::string &name : names) {
-        std::set<int> devices;
-        for (const int device : view.lowest_of(name))
-            if (view.scope_of(device)) devices.insert(device);
-        bool known = false;
-        for (Scope &scope : wanted.scopes)
-            known = release(scope, view, topology, {name}, devices) || known;
-        if (!known && devices.empty()) {
+        if (!set_free(wanted, view, name, topology)) {
             std::vector<std::string> guarded = device_names(topology, build_image(current, topology).uplinks);
             return bad_input(fmt::format("{} is not guarded; guarded are: {}", quote(name), listed(guarded)));
         }
-        // Or the scope that takes new uplinks in would take it right back.
-        for (Scope &scope : wanted.scopes)
-            for (const int device : devices)
-                if (std::ranges::find(scope.unguarded, device) == scope.unguarded.end())
-                    scope.unguarded.push_back(device);
+        set_free(before, view_before, name, topology);
     }
-    for (Scope &scope : wanted.scopes)
-        std::ranges::sort(scope.unguarded);
     drop_empty(wanted, scope_of_all(current));
+    drop_empty(before, scope_of_all(before_now));
+    if (wanted.trial) wanted.trial->before = std::move(before.scopes);
     return wanted;
 }
 

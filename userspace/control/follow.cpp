@@ -14,11 +14,13 @@
 #include <set>
 #include <thread>
 
+#include "base/boot_clock.h"
 #include "base/fd.h"
 #include "control/control.h"
 #include "control/reconcile.h"
 #include "control/scopes.h"
 #include "control/site.h"
+#include "control/trial.h"
 #include "image/build_scopes.h"
 #include "kernel/pins.h"
 #include "net/monitor.h"
@@ -80,7 +82,11 @@ class Follower {
                     dirty_ = dirty_ || !hooks_alive();
                 }
             }
+            if (document_ && overdue(*document_, boot_clock_ns())) dirty_ = true;
             if (dirty_ && now >= not_before_) turn();
+            if (nothing_in_force_)
+                return Error{Exit::not_attached,
+                             "no policy is in force, so there is nothing to follow: attach again"};
             if (!wait()) return {};
         }
     }
@@ -178,8 +184,11 @@ class Follower {
         const Result<Lock> lock = Lock::take(site_.place, lock_wait);
         if (!still_there()) return; // run() ends
         if (!lock) return not_yet(lock.error(), lock.error().exit != Exit::busy);
+        if (taken_off_) return take_all_off(*taken_off_);
         if (!adopt() || !state_)
             return not_yet(failure("the filter's maps cannot be used: attach again"), true);
+        nothing_in_force_ = state_->epoch() == 0; // an attach was ended before it came so far
+        if (nothing_in_force_) return;
         if (!document_ || state_->epoch() != epoch_) {
             Result<Document> document = state_->document();
             if (!document) return not_yet(document.error(), true);
@@ -187,6 +196,7 @@ class Follower {
             built_.reset();
             refresh_cgroups(*document_, site_.place.cgroup_root);
         }
+        if (overdue(*document_, boot_clock_ns())) return end_trial();
         guard_new();
         const auto hooks = state_->uplink_hooks(Chains::skip);
         if (!hooks) return not_yet(hooks.error(), true);
@@ -216,6 +226,31 @@ class Follower {
         trouble_.clear();
     }
 
+    // Nobody kept the policy that was on trial.
+    void end_trial() {
+        const Document trial = *std::move(document_);
+        document_.reset();
+        built_.reset();
+        if (trial.trial->before.empty()) return take_all_off(trial);
+        if (Result<void> done = go_back(site_.place, state_, trial, monitor_.topology()); !done)
+            return not_yet(done.error(), true);
+        not_before_ = {};
+        if (told_.trouble)
+            told_.trouble("the policy on trial was not kept: the one before is in force again");
+    }
+
+    // Half of it may be gone when it fails, the document too: then it goes on from what is remembered.
+    void take_all_off(const Document &trial) {
+        taken_off_ = trial;
+        Result<void> done = go_back(site_.place, state_, *taken_off_, monitor_.topology());
+        if (!done && still_there()) return not_yet(done.error(), true);
+        if (told_.trouble)
+            told_.trouble("the policy on trial was not kept: the filter is taken off" +
+                          (done ? std::string() : "; " + done.error().message));
+        dirty_ = false;
+        next_look_ = {}; // run() ends
+    }
+
     // Hooks first on uplinks that came: without a record they deny, and 100,000 gateways take their time.
     // What fails here fails again in the turn, and is told there.
     void guard_new() {
@@ -238,6 +273,10 @@ class Follower {
     bool wait() {
         auto until = next_look_;
         if (dirty_) until = std::min(until, not_before_);
+        if (document_ && document_->trial && !dirty_) {
+            const std::uint64_t due = document_->trial->deadline_ns, now = boot_clock_ns();
+            until = std::min(until, Clock::now() + std::chrono::nanoseconds(due > now ? due - now : 0));
+        }
         const auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
         pollfd fds[] = {{signals_.get(), POLLIN, 0}, {monitor_.fd(), POLLIN, 0}};
         if (poll(fds, 2, static_cast<int>(std::max<std::int64_t>(left, 0))) <= 0) return true;
@@ -286,13 +325,13 @@ class Follower {
     Identity directory_;
     std::pair<Identity, Identity> pinned_;
 
-    std::optional<Document> document_;
+    std::optional<Document> document_, taken_off_;
     std::set<std::string> guards_seen_;
     bool gate_seen_ = false, followed_ = false; // a turn was whole
     std::string gate_trouble_;
     std::optional<Built> built_; // what was committed last; none: unknown
     std::uint32_t epoch_ = 0;
-    bool dirty_ = true;
+    bool dirty_ = true, nothing_in_force_ = false;
     Clock::time_point next_look_{}, next_hooks_{}, not_before_{};
     milliseconds retry_ = retry_first;
     std::string trouble_;

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "base/fd.h"
 
@@ -62,12 +63,12 @@ std::string first_line(int fd) {
 
 } // namespace
 
-Result<pid_t> start_follower(const Place &place) {
+Result<FollowerStart> FollowerStart::begin(const Place &place) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return failure(fmt::format("the follower could not be started: pipe: {}", std::strerror(errno)));
-    const Fd read_end(ends[0]);
-    Fd write_end(ends[1]);
+    Fd read_end(ends[0]);
+    const Fd write_end(ends[1]);
     std::array<std::string, 6> words{"leakbpf",       "--bpffs",         place.bpffs,
                                      "--cgroup-root", place.cgroup_root, "follow"};
     std::array<char *, words.size() + 1> argv{};
@@ -77,15 +78,36 @@ Result<pid_t> start_follower(const Place &place) {
     if (pid < 0)
         return failure(fmt::format("the follower could not be started: fork: {}", std::strerror(errno)));
     if (pid == 0) become_follower(write_end.get(), argv.data());
-    write_end.reset();
-    const std::string line = first_line(read_end.get());
-    if (line.starts_with(following_line)) return pid;
-    // It failed by itself, or hangs: either way it is ours to end.
-    kill(pid, SIGKILL);
-    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    return FollowerStart(pid, std::move(read_end));
+}
+
+FollowerStart::FollowerStart(FollowerStart &&other) noexcept
+    : pid_(std::exchange(other.pid_, 0)), out_(std::move(other.out_)) {}
+
+FollowerStart::~FollowerStart() {
+    end();
+}
+
+void FollowerStart::end() {
+    if (pid_ == 0) return;
+    kill(pid_, SIGKILL);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
+    pid_ = 0;
+}
+
+Result<pid_t> FollowerStart::follows() {
+    const std::string line = first_line(out_.get());
+    if (line.starts_with(following_line)) return std::exchange(pid_, 0);
+    end(); // it failed by itself, or hangs
     return failure(line.empty() ? fmt::format("the follower did not answer within {} s", start_limit.count())
                                 : "the follower ended: " + line);
+}
+
+Result<pid_t> start_follower(const Place &place) {
+    Result<FollowerStart> start = FollowerStart::begin(place);
+    if (!start) return start.error();
+    return start->follows();
 }
 
 } // namespace lk

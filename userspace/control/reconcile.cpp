@@ -39,6 +39,12 @@ bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex) {
     return std::any_of(on_it.begin(), on_it.end(), [](const UplinkHook &hook) { return hook.ours_alive; });
 }
 
+void drop_hooks(std::vector<UplinkHook> &hooks, const std::vector<int> &let_go) {
+    std::erase_if(hooks, [&let_go](const UplinkHook &hook) {
+        return std::ranges::find(let_go, hook.ifindex) != let_go.end();
+    });
+}
+
 Document hold_guarded(Document document, const Topology &topology, const std::vector<UplinkHook> &hooks) {
     const std::size_t holder = host_scope(document);
     if (holder == no_scope) return document;
@@ -162,9 +168,11 @@ Result<void> remove_stray_hooks(State &state, const Built &built, const Topology
     return {};
 }
 
-Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology) {
-    const Result<std::vector<UplinkHook>> before = state.uplink_hooks(Chains::skip);
+Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology,
+                         const std::vector<int> &let_go) {
+    Result<std::vector<UplinkHook>> before = state.uplink_hooks(Chains::skip);
     if (!before) return before.error();
+    drop_hooks(*before, let_go);
     const Document document = hold_guarded(wanted, topology, *before);
     Built built = build_image(document, topology);
     attach_tunnels(state, topology, built);

@@ -17,6 +17,9 @@ bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex); // HOOKS as St
 // uplinks in (the last one, where none does); detach, --tunnel and --inside are what lets go of it.
 Document hold_guarded(Document document, const Topology &topology, const std::vector<UplinkHook> &hooks);
 
+// HOOKS without those on the devices of LET_GO.
+void drop_hooks(std::vector<UplinkHook> &hooks, const std::vector<int> &let_go);
+
 struct HookAnswer {
     std::vector<std::string> notices;
     std::vector<std::string> failed; // "eth0: why"

@@ -8,6 +8,7 @@
 #include "control/reconcile.h"
 #include "control/root_sockets.h"
 #include "control/scopes.h"
+#include "control/trial.h"
 #include "control/weaknesses.h"
 #include "kernel/lsm_list.h"
 
@@ -63,6 +64,7 @@ Result<Status> read_status(const Site &site) {
     const Result<State::Untold> untold = state.untold();
     if (!untold) return untold.error();
     status.untold = *untold;
+    status.trial = on_trial(status.document);
     judge(status);
     for (const Scope &scope : status.document.scopes)
         for (std::string &told : root_sockets(scope.policy))

@@ -104,6 +104,10 @@ void judge(Status &status) {
                                                     hook.name, without(hook.name)));
     judge_guards(status);
     judge_gate(status);
+    if (status.trial && !status.follower)
+        status.weaknesses.emplace_back(
+            "the policy is on trial and no follower lives to take it back: leakbpf follow does so at the "
+            "deadline; until then it stays in force");
     if (!status.follower)
         status.remarks.emplace_back(
             "no follower lives: new addresses and uplinks are not taken in; leakbpf follow "

@@ -70,6 +70,16 @@ Json policy_to_json(const Policy &policy) {
             {"hook", to_string(policy.hook)}};
 }
 
+Json scopes_to_json(const std::vector<Scope> &scopes) {
+    Json list = Json::array();
+    for (const auto &scope : scopes)
+        list.push_back({{"uplinks", list_to_json(scope.uplinks)},
+                        {"takes_new", scope.takes_new},
+                        {"unguarded", list_to_json(scope.unguarded)},
+                        {"policy", policy_to_json(scope.policy)}});
+    return list;
+}
+
 // Walks the value beside its path. The first error stays; what is read after it does not matter.
 class Reader {
   public:
@@ -79,10 +89,12 @@ class Reader {
         if (!error_) error_ = bad_input(fmt::format("policy document, {}: {}", path, what));
     }
 
-    // An object with exactly these keys, each read by its function (path, value).
+    // An object with exactly these keys, each read by its function (path, value); OPTIONAL ones may be
+    // missing.
     using Field = std::function<void(const std::string &, const Json &)>;
     void object(const std::string &path, const Json &json,
-                const std::vector<std::pair<std::string_view, Field>> &fields) {
+                const std::vector<std::pair<std::string_view, Field>> &fields,
+                std::string_view optional = {}) {
         if (!json.is_object()) return fail(path, "expected an object");
         for (const auto &item : json.items()) {
             const auto known = [&](const auto &field) { return field.first == item.key(); };
@@ -92,8 +104,10 @@ class Reader {
         for (const auto &[key, read] : fields) {
             const auto found = json.find(key);
             const std::string below = fmt::format("{}.{}", path, key);
-            if (found == json.end()) return fail(below, "missing");
-            read(below, *found);
+            if (found != json.end())
+                read(below, *found);
+            else if (key != optional)
+                return fail(below, "missing");
         }
     }
 
@@ -228,20 +242,41 @@ void read_policy(Reader &reader, const std::string &path, const Json &json, Poli
                    {"hook", reader.into(policy.hook, parse_hook)}});
 }
 
-void read_scope(Reader &reader, const std::string &path, const Json &json, Scope &scope) {
-    const auto unguarded = [&](const std::string &below, const Json &list) {
-        reader.list(below, list, [&](std::size_t i, const Json &item) {
-            reader.into(scope.unguarded.emplace_back())(fmt::format("{}[{}]", below, i), item);
+Reader::Field ifindexes(Reader &reader, std::vector<int> &out) {
+    return [&reader, &out](const std::string &path, const Json &json) {
+        reader.list(path, json, [&](std::size_t i, const Json &item) {
+            reader.into(out.emplace_back())(fmt::format("{}[{}]", path, i), item);
         });
     };
+}
+
+void read_scope(Reader &reader, const std::string &path, const Json &json, Scope &scope) {
     const auto policy = [&](const std::string &below, const Json &value) {
         read_policy(reader, below, value, scope.policy);
     };
     reader.object(path, json,
                   {{"uplinks", reader.into(scope.uplinks)},
                    {"takes_new", reader.into(scope.takes_new)},
-                   {"unguarded", unguarded},
+                   {"unguarded", ifindexes(reader, scope.unguarded)},
                    {"policy", policy}});
+}
+
+Reader::Field scopes_into(Reader &reader, std::vector<Scope> &out) {
+    return [&reader, &out](const std::string &path, const Json &json) {
+        reader.list(path, json, [&](std::size_t i, const Json &item) {
+            read_scope(reader, fmt::format("{}[{}]", path, i), item, out.emplace_back());
+        });
+    };
+}
+
+Reader::Field trial_into(Reader &reader, std::optional<Trial> &out) {
+    return [&reader, &out](const std::string &path, const Json &json) {
+        Trial &trial = out.emplace();
+        reader.object(path, json,
+                      {{"deadline_boottime_ns", reader.into(trial.deadline_ns)},
+                       {"before", scopes_into(reader, trial.before)},
+                       {"guarded_since", ifindexes(reader, trial.guarded_since)}});
+    };
 }
 
 // nlohmann keeps the last of two equal keys without a word.
@@ -259,13 +294,13 @@ std::optional<std::string> doubled_key(std::vector<std::set<std::string>> &seen,
 } // namespace
 
 std::string to_json(const Document &document) {
-    Json scopes = Json::array();
-    for (const auto &scope : document.scopes)
-        scopes.push_back({{"uplinks", list_to_json(scope.uplinks)},
-                          {"takes_new", scope.takes_new},
-                          {"unguarded", list_to_json(scope.unguarded)},
-                          {"policy", policy_to_json(scope.policy)}});
-    return Json{{"format", format_version}, {"scopes", scopes}}.dump();
+    Json json{{"format", format_version}, {"scopes", scopes_to_json(document.scopes)}};
+    // Only where there is one: what knows no deadline must not take the document for one it understands.
+    if (document.trial)
+        json["trial"] = {{"deadline_boottime_ns", document.trial->deadline_ns},
+                         {"before", scopes_to_json(document.trial->before)},
+                         {"guarded_since", list_to_json(document.trial->guarded_since)}};
+    return json.dump();
 }
 
 Result<Document> document_from_json(std::string_view json) {
@@ -286,12 +321,11 @@ Result<Document> document_from_json(std::string_view json) {
     Reader reader;
     Document document;
     std::uint64_t format = 0;
-    const auto scopes = [&](const std::string &path, const Json &list) {
-        reader.list(path, list, [&](std::size_t i, const Json &item) {
-            read_scope(reader, fmt::format("{}[{}]", path, i), item, document.scopes.emplace_back());
-        });
-    };
-    reader.object("$", root, {{"format", reader.into(format)}, {"scopes", scopes}});
+    reader.object("$", root,
+                  {{"format", reader.into(format)},
+                   {"scopes", scopes_into(reader, document.scopes)},
+                   {"trial", trial_into(reader, document.trial)}},
+                  "trial");
     if (reader.error()) return *reader.error();
     return document;
 }

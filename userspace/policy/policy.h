@@ -137,10 +137,19 @@ struct Scope {
     bool operator==(const Scope &) const = default;
 };
 
+// attach --try: what happens at the deadline unless `keep` comes before it.
+struct Trial {
+    std::uint64_t deadline_ns = 0;  // CLOCK_BOOTTIME
+    std::vector<Scope> before;      // that come back; none: nothing was in force, so everything is taken off
+    std::vector<int> guarded_since; // ifindexes of uplinks that were open before: going back lets go of them
+    bool operator==(const Trial &) const = default;
+};
+
 // All that was asked for in one network namespace; the last scope with takes_new guards new uplinks and gives
 // the socket hooks their policy (the last scope, where none takes new ones). Kept in the kernel as JSON.
 struct Document {
     std::vector<Scope> scopes;
+    std::optional<Trial> trial = {};
     bool operator==(const Document &) const = default;
 };
 

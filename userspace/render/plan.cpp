@@ -7,6 +7,7 @@
 #include "render/json.h"
 #include "render/policy.h"
 #include "render/text.h"
+#include "render/trial.h"
 
 namespace lk {
 
@@ -46,6 +47,7 @@ std::string attach_text(const AttachAnswer &answer) {
     std::string text =
         fmt::format("guarded: {} (policy {})\n",
                     answer.attached.empty() ? "none" : all_plain(answer.attached), answer.epoch);
+    text += trial_text(answer.trial);
     text += unguarded_line(answer.unguarded);
     text += fmt::format("given: {}\n", abridged(answer.given, answer.given.size()));
     std::vector<std::string> lacking;
@@ -66,6 +68,7 @@ std::string attach_json(const AttachAnswer &answer) {
                    {"notices", answer.notices},
                    {"guarantees", guarantees_to_json(answer)},
                    {"epoch", answer.epoch},
+                   {"trial", trial_to_json(answer.trial)},
                    {"follower", follower_to_json(answer.follower)}});
 }
 

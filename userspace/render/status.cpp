@@ -10,6 +10,7 @@
 #include "render/names.h"
 #include "render/policy.h"
 #include "render/text.h"
+#include "render/trial.h"
 #include "render/uplinks.h"
 
 namespace lk {
@@ -109,6 +110,7 @@ std::string status_text(const Status &status) {
     std::string text = fmt::format("policy {}, {}\n", status.epoch,
                                    status.follower ? fmt::format("kept current by pid {}", *status.follower)
                                                    : "kept current by nobody");
+    text += trial_text(status.trial);
     text += scopes_text(status.document);
     text += uplinks_text(status);
     text += socket_hooks_text(status);
@@ -129,6 +131,7 @@ std::string status_json(const Status &status) {
     }
     json["epoch"] = status.epoch;
     json["follower"] = follower_to_json(status.follower);
+    json["trial"] = trial_to_json(status.trial);
     json["scopes"] = scopes_to_json(status.document);
     json["uplinks"] = OrderedJson::array();
     for (const UplinkLine &line : uplink_lines(status))

@@ -49,6 +49,16 @@ TEST(Text, Utf8IsWellFormed) {
         EXPECT_FALSE(is_utf8(bad)) << quote(bad);
 }
 
+TEST(Text, Durations) {
+    using std::chrono::seconds;
+    EXPECT_EQ(parse_duration("90"), seconds(90));
+    EXPECT_EQ(parse_duration("90s"), seconds(90));
+    EXPECT_EQ(parse_duration("5m"), seconds(300));
+    for (const char *text : {"", "s", "m", "5h", "5 m", "-5", "+5", "5.5", "05", "5ms", "0x5",
+                             "99999999999999999999", "525601m", "31536001"})
+        EXPECT_FALSE(parse_duration(text)) << text;
+}
+
 TEST(Text, GroupsThousands) {
     EXPECT_EQ(grouped(0), "0");
     EXPECT_EQ(grouped(999), "999");

@@ -41,6 +41,7 @@ Document full_document() {
     Document document;
     document.scopes.push_back({{"eth0", "wlan\xc3"}, false, {3, 2147483647}, full_policy()});
     document.scopes.push_back({{}, true, {}, Policy{}});
+    document.trial = Trial{18446744073709551615u, {{{"eth1"}, true, {7}, Policy{}}}, {4, 5}};
     return document;
 }
 
@@ -71,16 +72,27 @@ std::string error_of(const json &changed) {
 
 TEST(DocumentJson, UnknownAndMissingKeysAreErrorsWithTheirPath) {
     const json good = json::parse(to_json(full_document()));
-    const char *objects[] = {"", "/scopes/0", "/scopes/0/policy", "/scopes/0/policy/vpn_users/1",
-                             "/scopes/0/policy/vpn_cgroups/0"};
-    const char *paths[] = {"$", "$.scopes[0]", "$.scopes[0].policy", "$.scopes[0].policy.vpn_users[1]",
-                           "$.scopes[0].policy.vpn_cgroups[0]"};
+    const char *objects[] = {"",
+                             "/scopes/0",
+                             "/scopes/0/policy",
+                             "/scopes/0/policy/vpn_users/1",
+                             "/scopes/0/policy/vpn_cgroups/0",
+                             "/trial",
+                             "/trial/before/0"};
+    const char *paths[] = {"$",
+                           "$.scopes[0]",
+                           "$.scopes[0].policy",
+                           "$.scopes[0].policy.vpn_users[1]",
+                           "$.scopes[0].policy.vpn_cgroups[0]",
+                           "$.trial",
+                           "$.trial.before[0]"};
     for (std::size_t i = 0; i < std::size(objects); ++i) {
         const json::json_pointer at(objects[i]);
         json extra = good;
         extra[at]["no_wan"] = true;
         EXPECT_THAT(error_of(extra), HasSubstr(std::string(paths[i]) + ".no_wan: unknown key"));
         for (const auto &item : good[at].items()) {
+            if (item.key() == "trial") continue; // documents without one have no such key
             json missing = good;
             missing[at].erase(item.key());
             EXPECT_THAT(error_of(missing), HasSubstr(std::string(paths[i]) + "." + item.key() + ": missing"));
@@ -115,6 +127,10 @@ TEST(DocumentJson, WrongValuesAreErrorsWithTheirPath) {
         {"/scopes/0/policy/vpn_mark", "0", "$.scopes[0].policy.vpn_mark"},
         {"/scopes/0/policy/vpn_mark", 1, "$.scopes[0].policy.vpn_mark: expected a text"},
         {"/scopes/0/policy/action", "reject", "$.scopes[0].policy.action: there is no action"},
+        {"/trial", nullptr, "$.trial: expected an object"},
+        {"/trial/deadline_boottime_ns", -1, "$.trial.deadline_boottime_ns: expected a number"},
+        {"/trial/guarded_since/1", "eth0", "$.trial.guarded_since[1]: expected a number"},
+        {"/trial/before/0/takes_new", 1, "$.trial.before[0].takes_new: expected true or false"},
         {"/scopes/0/policy/hook", "xdp", "$.scopes[0].policy.hook: there is no hook"},
     };
     for (const auto &[pointer, value, says] : rows) {

@@ -29,7 +29,8 @@ TEST(AttachAnswer, AsTextAndJson) {
                   "notices":["mind this"],
                   "guarantees":[{"name":"uplink","holds":true,"why_not":null},
                                 {"name":"first","holds":true,"why_not":null},
-                                {"name":"tcx","holds":false,"why_not":"too old"}],"epoch":4,"follower":{"pid":77}})"));
+                                {"name":"tcx","holds":false,"why_not":"too old"}],"epoch":4,
+                  "trial":null,"follower":{"pid":77}})"));
     EXPECT_THAT(attach_text({{}, {}, {}, {}, {}, 4, {}}), HasSubstr("follower: none"));
 }
 

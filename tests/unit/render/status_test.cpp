@@ -71,6 +71,20 @@ note: a notice
 )");
 }
 
+TEST(StatusText, ShowsATrial) {
+    Status status = full();
+    status.trial = OnTrial{42, 0, true};
+    EXPECT_THAT(status_text(status), HasSubstr("ON TRIAL: 42 s left, then everything is taken off again; "
+                                               "leakbpf keep makes it stay\n"));
+    status.trial = OnTrial{0, 0, false};
+    EXPECT_THAT(status_text(status),
+                HasSubstr("ON TRIAL, and its time is over: the policy before comes back\n"));
+    const auto json = nlohmann::json::parse(status_json(status));
+    EXPECT_EQ(json["trial"], nlohmann::json::parse(R"({"deadline":"1970-01-01T00:00:00Z","seconds_left":0,
+        "takes_all_off":false})"));
+    EXPECT_TRUE(nlohmann::json::parse(status_json(full()))["trial"].is_null());
+}
+
 TEST(StatusText, PlaceInTheChain) {
     Status status = full();
     status.uplinks[0].ahead.clear();

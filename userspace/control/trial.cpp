@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "control/trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/boot_clock.h"
+#include "control/leftovers.h"
+#include "control/reconcile.h"
+
+namespace lk {
+
+namespace {
+
+constexpr std::chrono::seconds lock_limit{10};
+
+Error no_trial(const State &state) {
+    return {
+        Exit::no_trial,
+        fmt::format("no policy is on trial, so there is nothing to keep: policy {} stays until detach. One "
+                    "that was not kept in time has gone back; leakbpf status shows what is in force",
+                    state.epoch())};
+}
+
+Error too_late(const State &state) {
+    return {Exit::no_trial,
+            fmt::format("the time of policy {} is over, so it is not kept: {}", state.epoch(),
+                        state.follower() ? "it is being taken back"
+                                         : "it stays in force until leakbpf follow takes it back, or attach "
+                                           "puts another in its place")};
+}
+
+} // namespace
+
+bool overdue(const Document &document, std::uint64_t now_ns) {
+    return document.trial && document.trial->deadline_ns <= now_ns;
+}
+
+Document gone_back(const Document &document, const Topology &topology, std::vector<UplinkHook> hooks) {
+    drop_hooks(hooks, document.trial->guarded_since);
+    Document before;
+    before.scopes = document.trial->before;
+    return hold_guarded(std::move(before), topology, hooks);
+}
+
+void put_on_trial(Document &planned, const Document &current, bool asked, const std::vector<int> &uplinks,
+                  const std::vector<UplinkHook> &hooks) {
+    if (!current.trial && !asked) return;
+    planned.trial = current.trial;
+    if (!planned.trial) planned.trial = Trial{0, current.scopes, {}};
+    std::vector<int> &since = planned.trial->guarded_since;
+    for (const int ifindex : uplinks)
+        if (!alive_on(hooks, ifindex)) since.push_back(ifindex);
+    std::ranges::sort(since);
+    since.erase(std::unique(since.begin(), since.end()), since.end());
+}
+
+void set_deadline(Document &document, std::chrono::seconds time) {
+    if (document.trial)
+        document.trial->deadline_ns =
+            boot_clock_ns() + static_cast<std::uint64_t>(time.count()) * ns_per_second;
+}
+
+std::optional<OnTrial> on_trial(const Document &document) {
+    if (!document.trial) return std::nullopt;
+    const std::uint64_t deadline = document.trial->deadline_ns, now = boot_clock_ns();
+    const std::int64_t away_s = deadline >= now
+                                    ? static_cast<std::int64_t>((deadline - now) / ns_per_second)
+                                    : -static_cast<std::int64_t>((now - deadline) / ns_per_second);
+    return OnTrial{seconds_left(deadline, now), time(nullptr) + away_s, document.trial->before.empty()};
+}
+
+Result<void> go_back(const Place &place, std::optional<State> &state, const Document &document,
+                     const Topology &topology) {
+    if (document.trial->before.empty()) {
+        state.reset();
+        return State::remove_all(place);
+    }
+    Document before;
+    before.scopes = document.trial->before;
+    const Result<Built> done = reconcile(*state, before, topology, document.trial->guarded_since);
+    if (!done) return done.error();
+    return {};
+}
+
+Result<Kept> keep(const Site &site) {
+    const auto not_attached = [] {
+        return Error{Exit::not_attached,
+                     "nothing is attached in this network namespace, so nothing is on trial"};
+    };
+    if (!any_state(site.place)) return not_attached();
+    const Result<Lock> lock = Lock::take(site.place, lock_limit);
+    if (!lock) return lock.error();
+    Result<std::optional<State>> found = State::find(site.place);
+    if (!found) return found.error();
+    if (!*found) return not_attached();
+    State &state = **found;
+    Result<Document> document = state.document();
+    if (!document) return document.error();
+    if (!document->trial) return no_trial(state);
+    if (overdue(*document, boot_clock_ns())) return too_late(state);
+    document->trial.reset();
+    const Result<Topology> topology = read_topology();
+    if (!topology) return topology.error();
+    if (const Result<Built> done = reconcile(state, *document, *topology); !done) return done.error();
+    state.nudge_follower();
+    return Kept{state.epoch()};
+}
+
+} // namespace lk
