@@ -19,7 +19,8 @@ Finish define_detach(CLI::App &app) {
         if (request->all && !request->interfaces.empty())
             return bad_input("detach takes uplinks or --all, not both");
         return Run([asked = *request](const Globals &globals) -> Result<Exit> {
-            const Result<Site> site = find_site(globals.bpffs, globals.cgroup_root, false);
+            const Result<Site> site = asked.all ? find_broken_site(globals.bpffs)
+                                                : find_site(globals.bpffs, globals.cgroup_root, false);
             if (!site) return site.error();
             if (Result<void> done = detach(*site, asked); !done) return done.error();
             print(globals.json ? detach_json(asked) : detach_text(asked));

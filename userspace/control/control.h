@@ -24,6 +24,9 @@ struct Site {
 // missing (status, detach, watch).
 Result<Site> find_site(const std::string &bpffs, const std::string &cgroup_root, bool with_cgroup);
 
+// For detach --all: what is not there is no reason to leave anything in place.
+Result<Site> find_broken_site(const std::string &bpffs);
+
 struct AttachRequest {
     std::vector<std::string> interfaces; // empty: every non-tunnel device that holds a default route
     std::vector<std::string> also;       // guarded today by a state that cannot be read, so in any case

@@ -11,6 +11,7 @@
 #include "control/leftovers.h"
 #include "control/reconcile.h"
 #include "control/scopes.h"
+#include "net/netns.h"
 
 namespace lk {
 
@@ -30,6 +31,8 @@ Result<void> end_follower(const Site &site) {
 
 Result<void> detach_all(const Site &site, bool must_be_there) {
     if (must_be_there && !any_state(site.place)) return nothing_attached();
+    // Without a bpffs there is nothing to lock and nothing pinned, but filters and links may live.
+    if (!check_bpffs(site.place.bpffs)) return State::remove_all(site.place);
     // The follower may wait for the lock, so it goes first; one that an attach started since is met below.
     if (Result<void> done = end_follower(site); !done) return done.error();
     const Result<Lock> lock = Lock::take(site.place, lock_limit);

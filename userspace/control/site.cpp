@@ -19,12 +19,15 @@ bool exists(const std::string &root, const std::string &path) {
     return std::filesystem::exists(std::filesystem::path(root) / path, error);
 }
 
+Result<void> check_root() {
+    if (geteuid() == 0) return {};
+    return Error{Exit::permission, "the filter belongs to root: run this as root, with sudo for instance"};
+}
+
 } // namespace
 
 Result<Site> find_site(const std::string &bpffs, const std::string &cgroup_root_given, bool with_cgroup) {
-    if (geteuid() != 0)
-        return Error{Exit::permission,
-                     "the filter belongs to root: run this as root, with sudo for instance"};
+    if (Result<void> root = check_root(); !root) return root.error();
     Site site;
     site.place.bpffs = bpffs;
     if (Result<void> good = check_bpffs(bpffs); !good) return good.error();
@@ -82,6 +85,13 @@ bool refresh_cgroups(Document &document, const std::string &root) {
             changed = true;
         }
     return changed;
+}
+
+Result<Site> find_broken_site(const std::string &bpffs) {
+    if (Result<void> root = check_root(); !root) return root.error();
+    Result<std::uint64_t> cookie = netns_cookie();
+    if (!cookie) return cookie.error();
+    return Site{Place{bpffs, "", *cookie}};
 }
 
 Result<void> resolve_cgroups(Policy &policy, const std::string &root) {

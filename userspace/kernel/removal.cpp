@@ -6,10 +6,12 @@
 #include <fmt/ranges.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <chrono>
 #include <thread>
 
 #include "kernel/clsact.h"
+#include "kernel/lost.h"
 
 namespace lk {
 
@@ -28,6 +30,7 @@ void Removal::note(const std::string &directory) {
             note(path);
             continue;
         }
+        if (!S_ISREG(st.st_mode)) continue; // a symbolic link may lead to what is not ours
         const auto opened = open_pin(path);
         const auto object = opened.error == 0 ? identify(opened.fd.get()) : std::nullopt;
         if (object) noted_.insert(*object);
@@ -44,7 +47,7 @@ void Removal::end_links(const std::string &links_dir, std::string_view prefix) {
         if (!name.starts_with(prefix)) continue;
         const auto path = links_dir + "/" + name;
         struct stat st {};
-        if (::lstat(path.c_str(), &st) != 0 || S_ISDIR(st.st_mode)) continue;
+        if (::lstat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) continue;
         // By hand, because a process that still holds the link would keep it attached.
         if (const auto opened = open_pin(path); opened.error == 0) bpf_link_detach(opened.fd.get());
         keep(remove_pin(path));
@@ -61,14 +64,17 @@ void Removal::end_filters(bool by_name) {
         return noted_.contains(program) || (by_name && is_named_ours(filter));
     };
     for (const int ifindex : *links)
-        for (const auto direction : {Direction::egress, Direction::ingress}) {
-            auto filters = rtnl->filters(ifindex, clsact_parent(direction));
-            if (!filters) return keep(filters.error());
-            for (const auto &filter : *filters)
-                if (filter.kind == "bpf" && filter.bpf_id != 0 && mine(filter))
-                    noted_.insert({BpfKind::program, filter.bpf_id, program_name(filter.bpf_id)});
+        for (const auto direction : {Direction::egress, Direction::ingress})
             keep(detach_clsact(ifindex, mine, direction));
-        }
+}
+
+void Removal::end_living_links(std::uint64_t netns_cookie) {
+    const auto links = living_links(netns_cookie);
+    if (!links) return keep(links.error());
+    for (const Fd &link : *links) {
+        if (bpf_link_detach(link.get()) != 0 && errno != ENOLINK && errno != EOPNOTSUPP)
+            keep(system_error("cannot detach a link of the filter that is pinned nowhere", errno));
+    }
 }
 
 void Removal::end_qdiscs(const std::string &links_dir) {

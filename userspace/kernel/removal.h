@@ -3,6 +3,7 @@
 // gone.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ class Removal {
     // Removes our clsact filters from every device of this network namespace: those of the programs noted,
     // and with BY_NAME all that bear our program's name.
     void end_filters(bool by_name);
+    // Ends every living link of ours in this network namespace, pinned or not.
+    void end_living_links(std::uint64_t netns_cookie);
     void end_qdiscs(const std::string &links_dir); // the empty clsact qdiscs that LINKS_DIR says are ours
     void remove_directory(const std::string &directory);
     // Waits until nothing that was noted exists any more. An error names everything that is left.

@@ -37,7 +37,9 @@ std::vector<std::string> with_stale(const std::vector<std::string> &directories)
     return result;
 }
 
-void end_hooks(Removal &removal, const std::vector<std::string> &directories, bool filters_by_name) {
+// EVERYTHING: also what no pin leads to.
+void end_hooks(Removal &removal, const std::vector<std::string> &directories, const Place &place,
+               bool everything) {
     for (const auto &directory : directories)
         removal.note(directory);
     // First those that keep others from what follows.
@@ -54,7 +56,8 @@ void end_hooks(Removal &removal, const std::vector<std::string> &directories, bo
         removal.end_links(Pins{directory}.links(), "gate-");
     for (const auto &directory : directories)
         removal.end_links(Pins{directory}.links(), "uplink-");
-    removal.end_filters(filters_by_name);
+    if (everything) removal.end_living_links(place.netns_cookie);
+    removal.end_filters(everything);
     for (const auto &directory : directories)
         removal.end_qdiscs(Pins{directory}.links());
 }
@@ -80,7 +83,7 @@ Result<void> State::remove_others(const Place &place) {
         for (const int ifindex : pinned_ifindexes(Pins{directory}.links(), "qdisc"))
             if (path_exists(ours.clsact(ifindex)) || path_exists(ours.tunnel_link(true, ifindex)))
                 removal.keep(make_directory(ours.clsact_qdisc(ifindex)));
-    end_hooks(removal, others, false);
+    end_hooks(removal, others, place, false);
     for (const auto &directory : others)
         removal.remove_directory(directory);
     return removal.finish();
@@ -96,7 +99,7 @@ Result<void> State::remove_all(const Place &place) {
     const auto directories = directories_of(place);
     for (const auto &directory : directories)
         removal.keep(end_follower_of(Pins{directory}));
-    end_hooks(removal, with_stale(directories), true);
+    end_hooks(removal, with_stale(directories), place, true);
     for (const auto &directory : directories)
         removal.remove_directory(directory);
     ::rmdir(root.c_str()); // stays where another namespace has something in it

@@ -61,12 +61,12 @@ bool available() {
     return bpf(BPF_PROG_QUERY, &attr, sizeof(attr)) == 0 || (errno != EINVAL && errno != E2BIG);
 }
 
-std::optional<std::vector<Entry>> chain(int ifindex) {
+std::optional<std::vector<Entry>> chain(int ifindex, __u32 direction) {
     // The kernel takes 64 programs at one hook (BPF_MPROG_MAX).
     std::vector<__u32> programs(64), links(64);
     Query attr{};
     attr.ifindex = static_cast<__u32>(ifindex);
-    attr.attach_type = egress;
+    attr.attach_type = direction;
     attr.program_ids = reinterpret_cast<std::uintptr_t>(programs.data());
     attr.link_ids = reinterpret_cast<std::uintptr_t>(links.data());
     attr.count = static_cast<__u32>(programs.size());

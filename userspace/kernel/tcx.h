@@ -38,8 +38,8 @@ struct Entry {
     std::uint32_t program_id = 0;
     std::uint32_t link_id = 0; // 0: attached without a link
 };
-// The device's egress chain in the order in which it runs; empty on a kernel without tcx. None: the chain
-// could not be read.
-std::optional<std::vector<Entry>> chain(int ifindex);
+// The device's chain in the order in which it runs; empty on a kernel without tcx. None: the chain could not
+// be read.
+std::optional<std::vector<Entry>> chain(int ifindex, __u32 direction = egress);
 
 } // namespace lk::tcx
