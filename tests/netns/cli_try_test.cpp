@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <chrono>
 #include <fstream>
 
 #include <gmock/gmock.h>
@@ -14,30 +16,50 @@
 
 using namespace lk::harness;
 using lk::Exit;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
 namespace {
 
-constexpr const char *least = "5"; // seconds
-constexpr auto patience = 15s;
+// For a trial in which there is time for a few commands: they take long where several machines share one.
+std::chrono::seconds least_time() {
+    static const auto time = [] {
+        CliWorld world("try-time");
+        const auto start = std::chrono::steady_clock::now();
+        EXPECT_EQ(world.attach().status, 0);
+        EXPECT_EQ(world.status().value("attached", false), true);
+        return std::clamp(
+            std::chrono::ceil<std::chrono::seconds>(10 * (std::chrono::steady_clock::now() - start)),
+            std::chrono::seconds{5}, std::chrono::seconds{60});
+    }();
+    return time;
+}
+std::string least() {
+    return std::to_string(least_time().count());
+}
+std::chrono::seconds patience() {
+    return least_time() + 15s;
+}
 
 class CliTry : public testing::Test {
   protected:
-    CliTry() : world_("try") {}
+    CliTry() : world_("try") { least(); }
     Output attach(const std::vector<std::string> &args) { return world_.attach(args); }
-    Output try_lockdown(const char *seconds = least) {
+    Output try_lockdown(const std::string &seconds = least()) {
         return attach({"eth0", "--lockdown", "--try", seconds});
     }
     // A policy that lets 198.51.100.7 through, to go back to.
     void attach_before() { ASSERT_EQ(attach({"eth0", "--gw", "198.51.100.7"}).status, 0); }
     nlohmann::json trial() const { return world_.status().value("trial", nlohmann::json()); }
     bool all_off() {
-        return eventually([&] { return pins() == none && processes() == none; }, patience) && world_.leaks();
+        return eventually([&] { return pins() == none && processes() == none; }, patience()) &&
+               world_.leaks();
     }
     bool back_to_before() {
-        return eventually([&] { return world_.gateway_reached(); }, patience);
+        return eventually([&] { return world_.gateway_reached(); }, patience());
     }
+    std::string gate() const { return world_.status().value("gate", ""); }
     void kill_follower() {
         const pid_t pid = world_.follower();
         ASSERT_GT(pid, 0);
@@ -65,7 +87,7 @@ TEST_F(CliTry, TakesAFreshPolicyOffAtTheDeadline) {
     EXPECT_FALSE(world_.leaks());
     const auto told = trial();
     ASSERT_TRUE(told.is_object()) << told;
-    EXPECT_LE(told["seconds_left"], 5);
+    EXPECT_LE(told["seconds_left"], least_time().count());
     EXPECT_EQ(told["takes_all_off"], true);
     EXPECT_THAT(world_.leakbpf({"status"}).out, HasSubstr("leakbpf keep makes it stay"));
     EXPECT_TRUE(all_off());
@@ -82,8 +104,8 @@ TEST_F(CliTry, KeepMakesItStay) {
     EXPECT_THAT(twice.err, HasSubstr("no policy is on trial"));
     // Another one that is not kept is over by the time that the first would have been.
     CliWorld other("try-other");
-    ASSERT_EQ(other.attach({"eth0", "--lockdown", "--try", least}).status, 0);
-    ASSERT_TRUE(eventually([&] { return other.leaks(); }, patience));
+    ASSERT_EQ(other.attach({"eth0", "--lockdown", "--try", least()}).status, 0);
+    ASSERT_TRUE(eventually([&] { return other.leaks(); }, patience()));
     EXPECT_FALSE(world_.leaks());
     EXPECT_THAT(world_.guarded(), ElementsAre("eth0"));
 }
@@ -92,7 +114,7 @@ TEST_F(CliTry, GoesBackToThePolicyBeforeAndOpensNothing) {
     attach_before();
     world_.plug("eth1", 2);
     world_.host().ip("route add 203.0.113.200 via 10.7.2.1 dev eth1");
-    const Output tried = attach({"eth0", "eth1", "--lockdown", "--try", least});
+    const Output tried = attach({"eth0", "eth1", "--lockdown", "--try", least()});
     ASSERT_EQ(tried.status, 0) << tried.err;
     EXPECT_THAT(tried.out, HasSubstr("the policy before comes back"));
     EXPECT_EQ(trial()["takes_all_off"], false);
@@ -117,7 +139,7 @@ TEST_F(CliTry, TheTerminalDies) {
     for (const int number : {SIGHUP, SIGKILL}) {
         std::ofstream(log).flush();
         std::string line = "set -m; ";
-        for (const std::string &word : words({"attach", "eth0", "--lockdown", "--try", least}))
+        for (const std::string &word : words({"attach", "eth0", "--lockdown", "--try", least()}))
             line += "'" + word + "' ";
         Background shell({"setsid", "sh", "-c", line + "; sleep 60"}, {}, log);
         ASSERT_TRUE(eventually([&] { return contents(log).find("follower: pid") != std::string::npos; }, 20s))
@@ -133,13 +155,13 @@ TEST_F(CliTry, TheTerminalDies) {
 TEST_F(CliTry, AttachIsKilledAtAnyMoment) {
     for (int round = 0; round < 4; ++round) {
         const std::string log = Sandbox::current().dir() + "/try-kill.log";
-        Background attach(words({"attach", "eth0", "--lockdown", "--try", least}), {}, log);
+        Background attach(words({"attach", "eth0", "--lockdown", "--try", least()}), {}, log);
         // The moment at which the policy is there, and the ones around it.
         eventually([&] { return !attach.alive() || !pins().empty(); });
         if (round % 2 != 0) eventually([&] { return !attach.alive() || !world_.leaks(); });
         attach.end(SIGKILL);
         if (!world_.leaks()) {
-            EXPECT_TRUE(eventually([&] { return world_.leaks(); }, patience)) << "round " << round;
+            EXPECT_TRUE(eventually([&] { return world_.leaks(); }, patience())) << "round " << round;
         }
         ASSERT_EQ(world_.leakbpf({"detach", "--all"}).status, 0);
         EXPECT_TRUE(eventually([] { return processes() == none; }));
@@ -169,7 +191,7 @@ TEST_F(CliTry, WithoutAFollowerItStaysClosedUntilOneComes) {
     const Output status = world_.leakbpf({"status"});
     EXPECT_EQ(status.status, static_cast<int>(Exit::weakened));
     EXPECT_THAT(status.out, HasSubstr("WEAKNESS: the policy is on trial and no follower lives"));
-    ASSERT_TRUE(eventually([&] { return trial()["seconds_left"] == 0; }, patience));
+    ASSERT_TRUE(eventually([&] { return trial()["seconds_left"] == 0; }, patience()));
     EXPECT_FALSE(world_.leaks());
     EXPECT_THAT(world_.leakbpf({"status"}).out, HasSubstr("its time is over"));
     const Output late = world_.leakbpf({"keep"});
@@ -177,7 +199,7 @@ TEST_F(CliTry, WithoutAFollowerItStaysClosedUntilOneComes) {
     EXPECT_THAT(late.err, HasSubstr("leakbpf follow"));
     EXPECT_FALSE(world_.leaks());
     Background follow(words({"follow"}), {}, Sandbox::current().dir() + "/try-follow.log");
-    EXPECT_TRUE(eventually([&] { return world_.leaks(); }, patience));
+    EXPECT_TRUE(eventually([&] { return world_.leaks(); }, patience()));
     EXPECT_TRUE(eventually([&] { return !follow.alive(); }));
     EXPECT_TRUE(all_off());
 }
@@ -208,10 +230,10 @@ TEST_F(CliTry, AttachDuringATrialDoesNotConfirmIt) {
 
 TEST_F(CliTry, ATrialOverATrialHasANewDeadlineAndGoesBackAllTheWay) {
     attach_before();
-    ASSERT_EQ(try_lockdown("60").status, 0);
-    ASSERT_GT(trial()["seconds_left"], 5);
-    ASSERT_EQ(attach({"eth0", "--gw", "203.0.113.9", "--try", least}).status, 0);
-    EXPECT_LE(trial()["seconds_left"], 5);
+    ASSERT_EQ(try_lockdown("600").status, 0);
+    ASSERT_GT(trial()["seconds_left"], least_time().count());
+    ASSERT_EQ(attach({"eth0", "--gw", "203.0.113.9", "--try", least()}).status, 0);
+    EXPECT_LE(trial()["seconds_left"], least_time().count());
     EXPECT_TRUE(back_to_before());
     EXPECT_FALSE(world_.leaks());
 }
@@ -219,7 +241,7 @@ TEST_F(CliTry, ATrialOverATrialHasANewDeadlineAndGoesBackAllTheWay) {
 TEST_F(CliTry, AttachOverOneThatIsOverdueTakesItsPlace) {
     ASSERT_EQ(try_lockdown().status, 0);
     kill_follower();
-    ASSERT_TRUE(eventually([&] { return trial()["seconds_left"] == 0; }, patience));
+    ASSERT_TRUE(eventually([&] { return trial()["seconds_left"] == 0; }, patience()));
     ASSERT_EQ(attach({"eth0", "--gw", "198.51.100.7"}).status, 0);
     EXPECT_TRUE(trial().is_null());
     EXPECT_TRUE(world_.gateway_reached());
@@ -227,7 +249,7 @@ TEST_F(CliTry, AttachOverOneThatIsOverdueTakesItsPlace) {
 }
 
 TEST_F(CliTry, DetachEndsIt) {
-    ASSERT_EQ(try_lockdown("60").status, 0);
+    ASSERT_EQ(try_lockdown("600").status, 0);
     ASSERT_EQ(world_.leakbpf({"detach"}).status, 0);
     EXPECT_TRUE(all_off());
     const Output keep = world_.leakbpf({"keep"});
@@ -240,12 +262,71 @@ TEST_F(CliTry, DetachOfOneUplinkHoldsAfterIt) {
     world_.host().ip("route add 198.51.100.200 via 10.7.2.1 dev eth1\n"
                      "route add 203.0.113.200 via 10.7.2.1 dev eth1");
     ASSERT_EQ(attach({"eth0", "eth1", "--gw", "198.51.100.7"}).status, 0);
-    ASSERT_EQ(attach({"eth0", "eth1", "--lockdown", "--try", least}).status, 0);
+    ASSERT_EQ(attach({"eth0", "eth1", "--lockdown", "--try", least()}).status, 0);
     ASSERT_EQ(world_.leakbpf({"detach", "eth1"}).status, 0);
     EXPECT_TRUE(trial().is_object());
     EXPECT_TRUE(back_to_before());
     EXPECT_THAT(world_.guarded(), ElementsAre("eth0"));
     EXPECT_TRUE(world_.passes("203.0.113.200"));
+    EXPECT_FALSE(world_.leaks());
+}
+
+// The second gate is the policy's in force: the trial's goes with it, and lets go of what it guarded.
+TEST_F(CliTry, LeavesNoGateBehind) {
+    ASSERT_EQ(attach({"eth0", "--gw", "198.51.100.7", "--only"}).status, 0);
+    EXPECT_EQ(gate(), "none");
+    ASSERT_EQ(attach({"--all-uplinks", "--lockdown", "--try", least()}).status, 0);
+    EXPECT_NE(gate(), "none");
+    world_.plug("eth1", 2);
+    world_.host().ip(
+        "route add 203.0.113.200 via 10.7.2.1 dev eth1\nroute add default via 10.7.2.1 dev eth1 metric 9");
+    EXPECT_TRUE(eventually([&] { return testing::Value(world_.guarded(), Contains("eth1")); }));
+    EXPECT_TRUE(eventually([&] { return trial().is_null(); }, patience()));
+    EXPECT_TRUE(eventually([&] { return gate() == "none"; }));
+    for (const std::string &pin : pins())
+        EXPECT_EQ(pin.find("/links/gate-"), std::string::npos) << pin;
+    EXPECT_THAT(world_.guarded(), ElementsAre("eth0"));
+    EXPECT_TRUE(world_.passes("203.0.113.200"));
+    EXPECT_TRUE(world_.gateway_reached());
+    EXPECT_FALSE(world_.leaks());
+}
+
+TEST_F(CliTry, PutsTheGateBack) {
+    attach_before();
+    const std::string before = gate();
+    EXPECT_NE(before, "none");
+    ASSERT_EQ(attach({"eth0", "--lockdown", "--only", "--try", least()}).status, 0);
+    EXPECT_EQ(gate(), "none");
+    EXPECT_TRUE(back_to_before());
+    EXPECT_TRUE(eventually([&] { return gate() == before; }));
+    const pid_t follower = world_.follower();
+    ASSERT_GT(follower, 0);
+    ASSERT_EQ(kill(follower, SIGSTOP), 0);
+    world_.plug("eth1", 2);
+    world_.host().ip("route replace default via 10.7.2.1 dev eth1");
+    EXPECT_FALSE(world_.leaks());
+    EXPECT_EQ(kill(follower, SIGCONT), 0);
+}
+
+// With every uplink there will be, and none yet.
+TEST_F(CliTry, OfAllUplinks) {
+    world_.host().ip("link del eth0");
+    ASSERT_EQ(attach({"--all-uplinks", "--lockdown", "--try", least()}).status, 0);
+    world_.plug("eth1", 2);
+    world_.host().ip("route replace default via 10.7.2.1 dev eth1");
+    EXPECT_FALSE(world_.leaks());
+    EXPECT_TRUE(all_off());
+}
+
+TEST_F(CliTry, ApplyDuringATrialDoesNotConfirmIt) {
+    attach_before();
+    ASSERT_EQ(try_lockdown().status, 0);
+    const std::string config = Sandbox::current().dir() + "/try.toml";
+    std::ofstream(config) << "[[scope]]\ninterfaces = [\"eth0\"]\ngateways = [\"203.0.113.9\"]\n";
+    const Output applied = world_.leakbpf({"apply", "--config", config});
+    ASSERT_EQ(applied.status, 0) << applied.err;
+    EXPECT_THAT(applied.out, HasSubstr("ON TRIAL: "));
+    EXPECT_TRUE(back_to_before());
     EXPECT_FALSE(world_.leaks());
 }
 

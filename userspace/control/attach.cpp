@@ -31,6 +31,7 @@ struct Before {
     bool exists = false;                   // a state that can be used
     Document document;                     // empty if none or unreadable
     std::optional<std::string> unreadable; // why
+    std::vector<UplinkHook> hooks;         // of that state
     std::vector<std::string> hooked;       // where hooks are that DOCUMENT does not account for
 };
 
@@ -40,15 +41,16 @@ Result<Before> read_before(const Site &site, const Topology &topology) {
     if (!found) return found.error();
     before.exists = found->has_value();
     if (before.exists && (*found)->epoch() != 0) {
-        const Result<std::vector<UplinkHook>> hooks = (*found)->uplink_hooks(Chains::skip);
+        Result<std::vector<UplinkHook>> hooks = (*found)->uplink_hooks(Chains::skip);
         if (!hooks) return hooks.error();
+        before.hooks = *std::move(hooks);
         Result<Document> document = (*found)->document();
         if (!document)
             before.unreadable = document.error().message;
         else if (overdue(*document, boot_clock_ns())) // to be taken back: so it is what takes its place
-            before.document = gone_back(*document, topology, *hooks);
+            before.document = gone_back(*document, topology, before.hooks);
         else
-            before.document = hold_guarded(*std::move(document), topology, *hooks);
+            before.document = hold_guarded(*std::move(document), topology, before.hooks);
     }
     const bool own_too = !before.exists || before.unreadable;
     for (const int ifindex : leftover_hooks(site.place, own_too))
@@ -190,8 +192,8 @@ Result<pid_t> ensure_follower(const Site &site) {
     }
 }
 
-// Nobody else would.
-Result<void> take_trial_back(const Site &site) {
+// Nobody else would. GATED: the second gate was there before the trial.
+Result<void> take_trial_back(const Site &site, bool gated) {
     const Result<Lock> lock = Lock::take(site.place, lock_limit);
     if (!lock) return lock.error();
     Result<std::optional<State>> state = State::find(site.place);
@@ -201,7 +203,15 @@ Result<void> take_trial_back(const Site &site) {
     if (!document) return document.error();
     const Result<Topology> topology = read_topology();
     if (!topology) return topology.error();
-    return document->trial ? go_back(site.place, *state, *document, *topology) : Result<void>{};
+    if (!document->trial) return {};
+    if (Result<void> back = go_back(site.place, *state, *document, *topology); !back) return back.error();
+    if (!*state) return {};
+    if (!gated) return (*state)->detach_gate(); // without a follower it would not learn of new tunnels
+    const Result<Document> now = (*state)->document();
+    if (!now) return now.error();
+    const Result<std::vector<UplinkHook>> hooks = (*state)->uplink_hooks(Chains::skip);
+    if (!hooks) return hooks.error();
+    return keep_gate(**state, *now, *topology, *hooks);
 }
 
 // The tunnel's hooks first: from the commit on queries go there.
@@ -214,6 +224,7 @@ Result<std::uint32_t> commit_with_tunnels(State &state, const Plan &plan, const 
 struct Done {
     AttachAnswer answer;
     std::optional<FollowerStart> starting;
+    bool gated = false; // the second gate was there already
 };
 
 // One that somebody else started meanwhile is as good.
@@ -226,9 +237,7 @@ Result<pid_t> await_follower(const Site &site, std::optional<FollowerStart> &sta
 // PLAN's document with the trial that it is under, if any.
 Result<void> begin_trial(const Site &site, const State &state, const AttachRequest &request,
                          const Before &before, Plan &plan, std::optional<FollowerStart> &starting) {
-    const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks();
-    if (!hooks) return hooks.error();
-    put_on_trial(plan.document, before.document, request.trial.has_value(), plan.built.uplinks, *hooks);
+    put_on_trial(plan.document, before.document, request.trial.has_value(), before.hooks);
     // From the commit on there is somebody who takes it back, whatever becomes of this process.
     if (plan.document.trial && request.follow && !state.follower()) {
         Result<FollowerStart> start = FollowerStart::begin(site.place);
@@ -276,6 +285,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
             error.message += fresh ? "" : "; what was in force before still is";
             nothing_guarded = fresh;
         } else {
+            const bool gated = state->gate_pinned();
             Result<void> hooked = put_hooks(*state, *plan, monitor, request.follow, built);
             if (hooked) hooked = State::remove_others(site.place);
             AttachAnswer answer;
@@ -286,7 +296,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
                 answer.notices = built.notices;
                 answer.epoch = state->epoch();
                 answer.trial = on_trial(plan->document);
-                return Done{std::move(answer), std::move(starting)};
+                return Done{std::move(answer), std::move(starting), gated};
             }
             error = hooked.error();
             const std::string told = in_force(*state, monitor.topology());
@@ -294,6 +304,8 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
             const auto hooks = state->uplink_hooks(Chains::skip);
             nothing_guarded = fresh && hooks &&
                               std::ranges::none_of(*hooks, [](const UplinkHook &h) { return h.ours_alive; });
+            // What is in force is on trial all the same.
+            if (starting && !nothing_guarded) starting->leave();
         }
     }
     return nothing_guarded ? take_back(error) : error;
@@ -324,7 +336,7 @@ Result<AttachAnswer> attach(const Site &site, const AttachRequest &request) {
     if (request.follow) {
         const Result<pid_t> follower = await_follower(site, done->starting);
         if (!follower && request.trial) {
-            const Result<void> back = take_trial_back(site);
+            const Result<void> back = take_trial_back(site, done->gated);
             return failure(fmt::format(
                 "{}; without it nobody would take the policy back, so {}", follower.error().message,
                 back ? "it was taken back at once"

@@ -82,7 +82,11 @@ class Follower {
                     dirty_ = dirty_ || !hooks_alive();
                 }
             }
-            if (document_ && overdue(*document_, boot_clock_ns())) dirty_ = true;
+            // That the next attempt at something else is far away keeps no policy longer than its trial.
+            const bool over = document_ && overdue(*document_, boot_clock_ns());
+            if (over && !trial_over_) not_before_ = {};
+            trial_over_ = over;
+            dirty_ = dirty_ || over;
             if (dirty_ && now >= not_before_) turn();
             if (nothing_in_force_)
                 return Error{Exit::not_attached,
@@ -184,19 +188,14 @@ class Follower {
         const Result<Lock> lock = Lock::take(site_.place, lock_wait);
         if (!still_there()) return; // run() ends
         if (!lock) return not_yet(lock.error(), lock.error().exit != Exit::busy);
+        if (taken_off_ && replaced()) taken_off_.reset();
         if (taken_off_) return take_all_off(*taken_off_);
         if (!adopt() || !state_)
             return not_yet(failure("the filter's maps cannot be used: attach again"), true);
         nothing_in_force_ = state_->epoch() == 0; // an attach was ended before it came so far
         if (nothing_in_force_) return;
-        if (!document_ || state_->epoch() != epoch_) {
-            Result<Document> document = state_->document();
-            if (!document) return not_yet(document.error(), true);
-            document_ = *std::move(document);
-            built_.reset();
-            refresh_cgroups(*document_, site_.place.cgroup_root);
-        }
-        if (overdue(*document_, boot_clock_ns())) return end_trial();
+        if (!know_document()) return;
+        if (overdue(*document_, boot_clock_ns()) && (!end_trial() || !know_document())) return;
         guard_new();
         const auto hooks = state_->uplink_hooks(Chains::skip);
         if (!hooks) return not_yet(hooks.error(), true);
@@ -226,17 +225,44 @@ class Follower {
         trouble_.clear();
     }
 
-    // Nobody kept the policy that was on trial.
-    void end_trial() {
+    // The one in force. False: it cannot be read.
+    bool know_document() {
+        if (document_ && state_->epoch() == epoch_) return true;
+        Result<Document> document = state_->document();
+        if (!document) {
+            not_yet(document.error(), true);
+            return false;
+        }
+        document_ = *std::move(document);
+        built_.reset();
+        refresh_cgroups(*document_, site_.place.cgroup_root);
+        return true;
+    }
+
+    // Nobody kept the policy that was on trial. True: the one before is in force.
+    bool end_trial() {
         const Document trial = *std::move(document_);
         document_.reset();
         built_.reset();
-        if (trial.trial->before.empty()) return take_all_off(trial);
-        if (Result<void> done = go_back(site_.place, state_, trial, monitor_.topology()); !done)
-            return not_yet(done.error(), true);
-        not_before_ = {};
+        if (trial.trial->before.empty()) {
+            take_all_off(trial);
+            return false;
+        }
+        if (Result<void> done = go_back(site_.place, state_, trial, monitor_.topology()); !done) {
+            not_yet(done.error(), true);
+            return false;
+        }
         if (told_.trouble)
             told_.trouble("the policy on trial was not kept: the one before is in force again");
+        return true;
+    }
+
+    // Somebody attached anew where not everything could be taken off.
+    bool replaced() const {
+        const Result<std::optional<State>> now = State::find(site_.place);
+        if (!now || !*now || (*now)->epoch() == 0) return false;
+        const Result<Document> document = (*now)->document();
+        return document && document->trial != taken_off_->trial;
     }
 
     // Half of it may be gone when it fails, the document too: then it goes on from what is remembered.
@@ -273,7 +299,7 @@ class Follower {
     bool wait() {
         auto until = next_look_;
         if (dirty_) until = std::min(until, not_before_);
-        if (document_ && document_->trial && !dirty_) {
+        if (document_ && document_->trial && !trial_over_) {
             const std::uint64_t due = document_->trial->deadline_ns, now = boot_clock_ns();
             until = std::min(until, Clock::now() + std::chrono::nanoseconds(due > now ? due - now : 0));
         }
@@ -331,7 +357,7 @@ class Follower {
     std::string gate_trouble_;
     std::optional<Built> built_; // what was committed last; none: unknown
     std::uint32_t epoch_ = 0;
-    bool dirty_ = true, nothing_in_force_ = false;
+    bool dirty_ = true, nothing_in_force_ = false, trial_over_ = false;
     Clock::time_point next_look_{}, next_hooks_{}, not_before_{};
     milliseconds retry_ = retry_first;
     std::string trouble_;

@@ -24,6 +24,7 @@ class FollowerStart {
     // Waits until it follows: its pid, or its error, and then it has ended. Must not be called under the
     // Lock: its first turn needs it.
     Result<pid_t> follows();
+    void leave() { pid_ = 0; } // it lives on, unasked
 
   private:
     FollowerStart(pid_t pid, Fd out) : pid_(pid), out_(std::move(out)) {}

@@ -32,29 +32,36 @@ Error too_late(const State &state) {
                                            "puts another in its place")};
 }
 
+// Uplinks that were open when TRIAL began, also those that came since: going back does not hold them.
+std::vector<int> guarded_since(const Trial &trial, const std::vector<UplinkHook> &hooks) {
+    std::vector<int> since;
+    for (const UplinkHook &hook : hooks)
+        if (!std::ranges::binary_search(trial.guarded_before, hook.ifindex)) since.push_back(hook.ifindex);
+    return since;
+}
+
 } // namespace
 
 bool overdue(const Document &document, std::uint64_t now_ns) {
     return document.trial && document.trial->deadline_ns <= now_ns;
 }
 
-Document gone_back(const Document &document, const Topology &topology, std::vector<UplinkHook> hooks) {
-    drop_hooks(hooks, document.trial->guarded_since);
+Document gone_back(const Document &document, const Topology &topology, std::vector<UplinkHook> &hooks) {
+    drop_hooks(hooks, guarded_since(*document.trial, hooks));
     Document before;
     before.scopes = document.trial->before;
     return hold_guarded(std::move(before), topology, hooks);
 }
 
-void put_on_trial(Document &planned, const Document &current, bool asked, const std::vector<int> &uplinks,
+void put_on_trial(Document &planned, const Document &current, bool asked,
                   const std::vector<UplinkHook> &hooks) {
     if (!current.trial && !asked) return;
     planned.trial = current.trial;
-    if (!planned.trial) planned.trial = Trial{0, current.scopes, {}};
-    std::vector<int> &since = planned.trial->guarded_since;
-    for (const int ifindex : uplinks)
-        if (!alive_on(hooks, ifindex)) since.push_back(ifindex);
-    std::ranges::sort(since);
-    since.erase(std::unique(since.begin(), since.end()), since.end());
+    if (planned.trial) return;
+    Trial &trial = planned.trial.emplace(Trial{0, current.scopes, {}});
+    for (const UplinkHook &hook : hooks)
+        if (hook.ours_alive) trial.guarded_before.push_back(hook.ifindex);
+    std::ranges::sort(trial.guarded_before);
 }
 
 void set_deadline(Document &document, std::chrono::seconds time) {
@@ -80,7 +87,9 @@ Result<void> go_back(const Place &place, std::optional<State> &state, const Docu
     }
     Document before;
     before.scopes = document.trial->before;
-    const Result<Built> done = reconcile(*state, before, topology, document.trial->guarded_since);
+    const Result<std::vector<UplinkHook>> hooks = state->uplink_hooks(Chains::skip);
+    if (!hooks) return hooks.error();
+    const Result<Built> done = reconcile(*state, before, topology, guarded_since(*document.trial, *hooks));
     if (!done) return done.error();
     return {};
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -37,15 +38,30 @@ bool claimed(const Pins &pins) {
     return directory.error == 0 && ::flock(directory.fd.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
-// A descriptor of the living follower.
-Fd follower_pidfd(const Pins &pins, Process &process) {
-    auto map = RawMap::open(process_pin(pins), process_shape);
-    if (!map || !map->lookup(&zero, &process) || process.pid == 0) return Fd{};
+// A descriptor of the process, if it lives.
+Fd living(const Process &process) {
+    if (process.pid == 0) return Fd{};
     const auto pid = static_cast<pid_t>(process.pid);
     Fd pidfd{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
     // Compared after the descriptor is there: from now on the pid cannot become somebody else's unseen.
-    if (!pidfd || process_start_ticks(pid) != process.start_ticks || !claimed(pins)) return Fd{};
+    if (!pidfd || process_start_ticks(pid) != process.start_ticks) return Fd{};
     return pidfd;
+}
+
+// A descriptor of the living follower.
+Fd follower_pidfd(const Pins &pins, Process &process) {
+    auto map = RawMap::open(process_pin(pins), process_shape);
+    if (!map || !map->lookup(&zero, &process)) return Fd{};
+    Fd pidfd = living(process);
+    return pidfd && claimed(pins) ? std::move(pidfd) : Fd{};
+}
+
+bool in_our_namespace(const Process &process) {
+    struct stat ours {
+    }, theirs{};
+    return ::stat("/proc/thread-self/ns/net", &ours) == 0 &&
+           ::stat(fmt::format("/proc/{}/ns/net", process.pid).c_str(), &theirs) == 0 &&
+           ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
 bool ended(int pidfd, std::chrono::milliseconds timeout) {
@@ -94,9 +110,9 @@ std::optional<pid_t> State::follower() const {
     return static_cast<pid_t>(process.pid);
 }
 
-Result<void> end_follower_of(const Pins &pins) {
-    Process process;
-    const auto pidfd = follower_pidfd(pins, process);
+namespace {
+
+Result<void> end(const Process &process, const Fd &pidfd) {
     if (!pidfd || process.pid == static_cast<std::uint64_t>(::getpid())) return {};
     if (!send(pidfd.get(), SIGTERM) && errno != ESRCH)
         return system_error(fmt::format("cannot end the follower, process {}", process.pid), errno);
@@ -105,6 +121,27 @@ Result<void> end_follower_of(const Pins &pins) {
     send(pidfd.get(), SIGKILL);
     if (ended(pidfd.get(), std::chrono::seconds{5})) return {};
     return failure(fmt::format("the follower, process {}, does not end, not even by SIGKILL", process.pid));
+}
+
+} // namespace
+
+Result<void> end_follower_of(const Pins &pins) {
+    Process process;
+    const Fd pidfd = follower_pidfd(pins, process);
+    return end(process, pidfd);
+}
+
+Result<void> end_unseen_followers() {
+    for (__u32 id = 0; bpf_map_get_next_id(id, &id) == 0;) {
+        const auto map = RawMap::open_by_id(id, process_shape);
+        const auto object = map ? identify(map->fd()) : std::nullopt;
+        Process process;
+        if (!object || object->name != process_shape.name || !map->lookup(&zero, &process)) continue;
+        const Fd pidfd = living(process);
+        if (!pidfd || !in_our_namespace(process)) continue;
+        if (auto ended = end(process, pidfd); !ended) return ended;
+    }
+    return {};
 }
 
 Result<void> State::end_follower() {

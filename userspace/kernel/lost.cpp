@@ -3,9 +3,11 @@
 
 #include <bpf/bpf.h>
 
-#include <array>
+#include <map>
 #include <string_view>
+#include <vector>
 
+#include "base/fd.h"
 #include "kernel/map.h"
 #include "kernel/programs.h"
 #include "kernel/rtnl.h"
@@ -17,31 +19,15 @@ namespace lk {
 
 namespace {
 
-bool names_ours(std::string_view program) {
+using End = std::function<void(int link)>;
+
+bool is_for_devices(std::string_view program) {
     return program == uplink_program || program == tunnel_in_program || program == tunnel_out_program;
 }
 
-// An ifindex means nothing outside its network namespace, so the devices are asked and not the links.
-Result<void> add_device_links(std::vector<Fd> &links) {
-    auto rtnl = Rtnl::open();
-    if (!rtnl) return rtnl.error();
-    const auto devices = rtnl->links();
-    if (!devices) return devices.error();
-    for (const int ifindex : *devices)
-        for (const __u32 direction : {tcx::egress, tcx::ingress})
-            for (const auto &entry : tcx::chain(ifindex, direction).value_or(std::vector<tcx::Entry>{})) {
-                if (entry.link_id == 0 || !names_ours(program_name(entry.program_id))) continue;
-                if (Fd link{bpf_link_get_fd_by_id(entry.link_id)}) links.push_back(std::move(link));
-            }
-    return {};
-}
-
-// Socket hooks and guards say in a map which network namespace they are for.
-bool serves(std::uint32_t program_id, std::uint64_t netns_cookie) {
-    const Fd program{bpf_prog_get_fd_by_id(program_id)};
-    const auto info = program ? program_info(program.get()) : std::nullopt;
-    if (!info || !info->name.starts_with("lk_")) return false;
-    for (const std::uint32_t id : info->map_ids) {
+// All our programs but the tunnels' say in a map which network namespace they are for.
+bool serves(const ProgramInfo &program, std::uint64_t netns_cookie) {
+    for (const std::uint32_t id : program.map_ids) {
         const auto hosts =
             RawMap::open_by_id(id, {"lk_hosts", BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(lk_host), 2});
         if (!hosts) continue;
@@ -53,19 +39,50 @@ bool serves(std::uint32_t program_id, std::uint64_t netns_cookie) {
     return false;
 }
 
+// Whether the program is none for devices and serves the namespace. Remembered, since one has many links.
+class Served {
+  public:
+    explicit Served(std::uint64_t netns_cookie) : netns_cookie_(netns_cookie) {}
+    bool operator()(std::uint32_t program_id) {
+        const auto [known, is_new] = known_.try_emplace(program_id, false);
+        if (!is_new) return known->second;
+        const Fd program{bpf_prog_get_fd_by_id(program_id)};
+        const auto info = program ? program_info(program.get()) : std::nullopt;
+        known->second = info && info->name.starts_with("lk_") && !is_for_devices(info->name) &&
+                        serves(*info, netns_cookie_);
+        return known->second;
+    }
+
+  private:
+    std::uint64_t netns_cookie_;
+    std::map<std::uint32_t, bool> known_;
+};
+
+// An ifindex means nothing outside its network namespace, so the devices are asked and not the links.
+Result<void> for_each_on_devices(const End &end) {
+    auto rtnl = Rtnl::open();
+    if (!rtnl) return rtnl.error();
+    const auto devices = rtnl->links();
+    if (!devices) return devices.error();
+    for (const int ifindex : *devices)
+        for (const __u32 direction : {tcx::egress, tcx::ingress})
+            for (const auto &entry : tcx::chain(ifindex, direction).value_or(std::vector<tcx::Entry>{})) {
+                if (entry.link_id == 0 || !is_for_devices(program_name(entry.program_id))) continue;
+                if (const Fd link{bpf_link_get_fd_by_id(entry.link_id)}) end(link.get());
+            }
+    return {};
+}
+
 } // namespace
 
-Result<std::vector<Fd>> living_links(std::uint64_t netns_cookie) {
-    std::vector<Fd> links;
+Result<void> for_each_living_link(std::uint64_t netns_cookie, const End &end) {
+    Served served(netns_cookie);
     for (__u32 id = 0; bpf_link_get_next_id(id, &id) == 0;) {
-        Fd link{bpf_link_get_fd_by_id(id)};
+        const Fd link{bpf_link_get_fd_by_id(id)};
         const auto info = link ? link_info(link.get()) : std::nullopt;
-        if (info && info->program_id != 0 && serves(info->program_id, netns_cookie))
-            links.push_back(std::move(link));
+        if (info && info->program_id != 0 && served(info->program_id)) end(link.get());
     }
-    // The order in which they are to end: what opens the wire last.
-    if (auto added = add_device_links(links); !added) return added.error();
-    return links;
+    return for_each_on_devices(end);
 }
 
 } // namespace lk

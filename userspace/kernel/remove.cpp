@@ -99,6 +99,7 @@ Result<void> State::remove_all(const Place &place) {
     const auto directories = directories_of(place);
     for (const auto &directory : directories)
         removal.keep(end_follower_of(Pins{directory}));
+    removal.keep(end_unseen_followers());
     end_hooks(removal, with_stale(directories), place, true);
     for (const auto &directory : directories)
         removal.remove_directory(directory);

@@ -275,7 +275,7 @@ Reader::Field trial_into(Reader &reader, std::optional<Trial> &out) {
         reader.object(path, json,
                       {{"deadline_boottime_ns", reader.into(trial.deadline_ns)},
                        {"before", scopes_into(reader, trial.before)},
-                       {"guarded_since", ifindexes(reader, trial.guarded_since)}});
+                       {"guarded_before", ifindexes(reader, trial.guarded_before)}});
     };
 }
 
@@ -299,7 +299,7 @@ std::string to_json(const Document &document) {
     if (document.trial)
         json["trial"] = {{"deadline_boottime_ns", document.trial->deadline_ns},
                          {"before", scopes_to_json(document.trial->before)},
-                         {"guarded_since", list_to_json(document.trial->guarded_since)}};
+                         {"guarded_before", list_to_json(document.trial->guarded_before)}};
     return json.dump();
 }
 

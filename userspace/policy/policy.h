@@ -139,9 +139,9 @@ struct Scope {
 
 // attach --try: what happens at the deadline unless `keep` comes before it.
 struct Trial {
-    std::uint64_t deadline_ns = 0;  // CLOCK_BOOTTIME
-    std::vector<Scope> before;      // that come back; none: nothing was in force, so everything is taken off
-    std::vector<int> guarded_since; // ifindexes of uplinks that were open before: going back lets go of them
+    std::uint64_t deadline_ns = 0;   // CLOCK_BOOTTIME
+    std::vector<Scope> before;       // that come back; none: nothing was in force, so everything is taken off
+    std::vector<int> guarded_before; // ifindexes that had our hook: going back lets go of all others
     bool operator==(const Trial &) const = default;
 };
 

@@ -21,12 +21,16 @@ Document guarding(const std::vector<std::string> &names) {
 
 Document on_trial_over(const std::vector<Scope> &before) {
     Document document = guarding({"eth0", "eth1"});
-    document.trial = Trial{7, before, {3}};
+    document.trial = Trial{7, before, {2}};
     return document;
 }
 
 UplinkHook hook(int ifindex) {
     return {ifindex, Attachment::tcx, 1, true, {}, {}};
+}
+
+UplinkHook dead(int ifindex) {
+    return {ifindex, Attachment::tcx, 1, false, {}, {}};
 }
 
 const Topology two =
@@ -35,25 +39,25 @@ const Topology two =
 TEST(Trial, BeginsOverWhatIsInForce) {
     const Document current = guarding({"eth0"});
     Document planned = guarding({"eth0", "eth1"});
-    put_on_trial(planned, current, true, {2, 3}, {hook(2)});
+    put_on_trial(planned, current, true, {hook(4), hook(2), dead(3)});
     ASSERT_TRUE(planned.trial);
     EXPECT_EQ(planned.trial->before, current.scopes);
-    EXPECT_THAT(planned.trial->guarded_since, ElementsAre(3));
-    put_on_trial(planned, {}, false, {2, 3}, {});
+    EXPECT_THAT(planned.trial->guarded_before, ElementsAre(2, 4));
+    put_on_trial(planned, {}, false, {});
     EXPECT_TRUE(planned.trial); // not asked for and none running: left alone
     Document fresh = guarding({"eth0"});
-    put_on_trial(fresh, {}, true, {2}, {});
+    put_on_trial(fresh, {}, true, {});
     EXPECT_THAT(fresh.trial->before, IsEmpty());
 }
 
 TEST(Trial, GoesOnUnderAnotherAttach) {
     const Document running = on_trial_over(guarding({"eth0"}).scopes);
     Document planned = guarding({"eth2"});
-    put_on_trial(planned, running, false, {2, 3, 4}, {hook(2), hook(3)});
+    put_on_trial(planned, running, false, {hook(2), hook(3)});
     ASSERT_TRUE(planned.trial);
     EXPECT_EQ(planned.trial->deadline_ns, 7u);
     EXPECT_EQ(planned.trial->before, running.trial->before);
-    EXPECT_THAT(planned.trial->guarded_since, ElementsAre(3, 4));
+    EXPECT_THAT(planned.trial->guarded_before, ElementsAre(2));
 }
 
 TEST(Trial, IsOverdueFromItsDeadlineOn) {
@@ -72,13 +76,17 @@ TEST(Trial, IsOverdueFromItsDeadlineOn) {
     EXPECT_EQ(seconds_left(5, 6), 0u);
 }
 
-// A device that was renamed meanwhile is held; one that only the trial guarded is let go.
+// A device that was renamed meanwhile is held; one that only the trial guarded is let go, also if it came
+// later.
 TEST(Trial, GoingBackHoldsWhatWasGuarded) {
     const Topology renamed =
-        test::topology({Dev(2, "wan0").addr("10.1.0.5", 24).route(), Dev(3, "eth1").addr("10.2.0.5", 24)});
+        test::topology({Dev(2, "wan0").addr("10.1.0.5", 24).route(), Dev(3, "eth1").addr("10.2.0.5", 24),
+                        Dev(9, "eth2").addr("10.9.0.5", 24)});
     Document document = on_trial_over(guarding({"eth0"}).scopes);
     document.trial->before[0].takes_new = false;
-    const Document back = gone_back(document, renamed, {hook(2), hook(3)});
+    std::vector<UplinkHook> hooks{hook(2), hook(3), hook(9)};
+    const Document back = gone_back(document, renamed, hooks);
+    EXPECT_EQ(hooks.size(), 1u);
     ASSERT_EQ(back.scopes.size(), 1u);
     EXPECT_THAT(back.scopes[0].uplinks, ElementsAre("eth0", "wan0"));
     EXPECT_FALSE(back.trial);

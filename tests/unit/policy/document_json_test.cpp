@@ -129,7 +129,7 @@ TEST(DocumentJson, WrongValuesAreErrorsWithTheirPath) {
         {"/scopes/0/policy/action", "reject", "$.scopes[0].policy.action: there is no action"},
         {"/trial", nullptr, "$.trial: expected an object"},
         {"/trial/deadline_boottime_ns", -1, "$.trial.deadline_boottime_ns: expected a number"},
-        {"/trial/guarded_since/1", "eth0", "$.trial.guarded_since[1]: expected a number"},
+        {"/trial/guarded_before/1", "eth0", "$.trial.guarded_before[1]: expected a number"},
         {"/trial/before/0/takes_new", 1, "$.trial.before[0].takes_new: expected true or false"},
         {"/scopes/0/policy/hook", "xdp", "$.scopes[0].policy.hook: there is no hook"},
     };
