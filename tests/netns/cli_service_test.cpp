@@ -123,6 +123,21 @@ TEST_F(CliService, TellsHowItIs) {
     EXPECT_FALSE(world_.leaks());
 }
 
+TEST_F(CliService, TakesAPolicyOnTrialBack) {
+    write(gateway);
+    ASSERT_EQ(world_.leakbpf({"apply", "--no-follow", "--config", config_}).status, 0);
+    start();
+    ASSERT_TRUE(manager_.told("READY=1")) << manager_.heard() << contents(log_);
+    ASSERT_EQ(world_.attach({"eth0", "--lockdown", "--try", "10"}).status, 0);
+    EXPECT_EQ(world_.follower(), service_.pid());
+    EXPECT_FALSE(world_.gateway_reached());
+    EXPECT_TRUE(eventually([&] { return world_.gateway_reached(); }, 30s));
+    EXPECT_THAT(contents(log_),
+                HasSubstr("the policy on trial was not kept: the one before is in force again"));
+    EXPECT_TRUE(service_.alive());
+    EXPECT_FALSE(world_.leaks());
+}
+
 TEST_F(CliService, TakesOverAndEndsWithDetach) {
     ASSERT_EQ(world_.attach().status, 0);
     const pid_t first = world_.follower();

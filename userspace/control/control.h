@@ -87,6 +87,7 @@ struct FollowTold {
     std::function<void(const Topology &, const Built &)> committed = {}; // after each turn that did something
     std::function<void(const std::string &)> trouble = {};               // turns fail
     std::function<void(const std::string &)> over = {};                  // and work again: what it was
+    std::function<void(const std::string &)> trial_ended = {};           // nobody kept it: what was done
     std::function<void()> alive = {};                                    // about every second
     std::function<void()> reload = {}; // SIGHUP: put something new into force; without it, as SIGUSR1
     bool take_over = false;            // end another follower, instead of leaving it in place

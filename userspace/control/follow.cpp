@@ -252,8 +252,8 @@ class Follower {
             not_yet(done.error(), true);
             return false;
         }
-        if (told_.trouble)
-            told_.trouble("the policy on trial was not kept: the one before is in force again");
+        if (told_.trial_ended)
+            told_.trial_ended("the policy on trial was not kept: the one before is in force again");
         return true;
     }
 
@@ -270,9 +270,9 @@ class Follower {
         taken_off_ = trial;
         Result<void> done = go_back(site_.place, state_, *taken_off_, monitor_.topology());
         if (!done && still_there()) return not_yet(done.error(), true);
-        if (told_.trouble)
-            told_.trouble("the policy on trial was not kept: the filter is taken off" +
-                          (done ? std::string() : "; " + done.error().message));
+        if (told_.trial_ended)
+            told_.trial_ended("the policy on trial was not kept: the filter is taken off" +
+                              (done ? std::string() : "; " + done.error().message));
         dirty_ = false;
         next_look_ = {}; // run() ends
     }
