@@ -314,6 +314,7 @@ TEST_F(CliTry, OfAllUplinks) {
     ASSERT_EQ(attach({"--all-uplinks", "--lockdown", "--try", least()}).status, 0);
     world_.plug("eth1", 2);
     world_.host().ip("route replace default via 10.7.2.1 dev eth1");
+    ASSERT_TRUE(eventually([&] { return testing::Value(world_.guarded(), Contains("eth1")); }));
     EXPECT_FALSE(world_.leaks());
     EXPECT_TRUE(all_off());
 }

@@ -169,7 +169,7 @@ Result<void> remove_stray_hooks(State &state, const Built &built, const Topology
 }
 
 Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology,
-                         const std::vector<int> &let_go) {
+                        const std::vector<int> &let_go) {
     Result<std::vector<UplinkHook>> before = state.uplink_hooks(Chains::skip);
     if (!before) return before.error();
     drop_hooks(*before, let_go);

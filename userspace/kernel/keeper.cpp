@@ -23,16 +23,17 @@ void write_keeper(int map, __u32 pid, __u32 pid_namespace) {
 
 } // namespace
 
-Keeper::Keeper(const Pins &pins) {
-    auto opened = open_pin(pins.maps() + "/" + guard_map_name);
+Keeper::Keeper(const Pins &pins) : Keeper(open_pin(pins.maps() + "/" + guard_map_name).fd) {}
+
+Keeper::Keeper(Fd map) {
     struct stat own {};
-    if (opened.error != 0 || ::stat("/proc/self/ns/pid", &own) != 0) return;
+    if (!map || ::stat("/proc/self/ns/pid", &own) != 0) return;
     bpf_map_info info{};
     __u32 size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(opened.fd.get(), &info, &size) != 0 || info.type != BPF_MAP_TYPE_ARRAY ||
+    if (bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0 || info.type != BPF_MAP_TYPE_ARRAY ||
         info.value_size != sizeof(lk_guard))
         return; // of another version, or something else altogether
-    map_ = std::move(opened.fd);
+    map_ = std::move(map);
     write_keeper(map_.get(), static_cast<__u32>(::getpid()), static_cast<__u32>(own.st_ino));
 }
 

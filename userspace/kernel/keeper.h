@@ -14,6 +14,7 @@ constexpr const char *guard_map_name = "lk_guard";
 class Keeper {
   public:
     explicit Keeper(const Pins &pins);
+    explicit Keeper(Fd map); // of that name, found otherwise
     Keeper(Keeper &&) noexcept = default;
     Keeper &operator=(Keeper &&) = delete;
     ~Keeper();

@@ -4,15 +4,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include "base/result.h"
 
 namespace lk {
 
-// Calls END for each link of our programs on devices and control groups of the network namespace with this
-// cookie, in which the calling thread is; pinned ones too. Those on devices are the last, because it is they
-// that open the wire. One descriptor is open at a time: there may be more links than descriptors.
-Result<void> for_each_living_link(std::uint64_t netns_cookie, const std::function<void(int link)> &end);
+// Detaches every link of our programs in the network namespace with this cookie, in which the calling thread
+// is; pinned ones too. Those on devices are the last, because it is they that open the wire. Links on
+// security functions cannot be detached: their programs are left without a record of the namespace, and so
+// leave everything alone. An error says what the first one was that did not go.
+Result<void> end_living_links(std::uint64_t netns_cookie);
 
 } // namespace lk

@@ -6,7 +6,6 @@
 #include <fmt/ranges.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <chrono>
 #include <thread>
 
@@ -69,11 +68,7 @@ void Removal::end_filters(bool by_name) {
 }
 
 void Removal::end_living_links(std::uint64_t netns_cookie) {
-    keep(for_each_living_link(netns_cookie, [this](int link) {
-        // Links on security functions end with their last descriptor only, and hold nothing back.
-        if (bpf_link_detach(link) != 0 && errno != ENOLINK && errno != EOPNOTSUPP)
-            keep(system_error("cannot detach a link of the filter that is pinned nowhere", errno));
-    }));
+    keep(lk::end_living_links(netns_cookie));
 }
 
 void Removal::end_qdiscs(const std::string &links_dir) {
