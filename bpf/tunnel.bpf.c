@@ -130,12 +130,20 @@ static __noinline int lk_is_daemon(struct __sk_buff *skb, const struct lk_policy
     return 0;
 }
 
+/* A resolver on another port is asked there, and who asks its port 53 asks it by another name. */
+static __always_inline int lk_is_asked(const struct lk_pkt *pkt, const struct lk_addr *resolver,
+                                       __be16 port) {
+    return pkt->dport == port && lk_addr_equal(&pkt->dst, resolver);
+}
+
 /* Sent to a resolver already, by its name or by us. */
 static __always_inline int lk_to_resolver(const struct lk_policy *policy, const struct lk_pkt *pkt) {
-    return ((policy->flags & LK_POLICY_RESOLVER4) && lk_addr_equal(&pkt->dst, &policy->resolver4)) ||
-           ((policy->flags & LK_POLICY_RESOLVER6) && lk_addr_equal(&pkt->dst, &policy->resolver6)) ||
-           lk_addr_equal(&pkt->dst, &policy->way4.resolver) ||
-           lk_addr_equal(&pkt->dst, &policy->way6.resolver);
+    return ((policy->flags & LK_POLICY_RESOLVER4) &&
+            lk_is_asked(pkt, &policy->resolver4, policy->resolver4_port)) ||
+           ((policy->flags & LK_POLICY_RESOLVER6) &&
+            lk_is_asked(pkt, &policy->resolver6, policy->resolver6_port)) ||
+           lk_is_asked(pkt, &policy->way4.resolver, policy->way4.port) ||
+           lk_is_asked(pkt, &policy->way6.resolver, policy->way6.port);
 }
 
 static __noinline int lk_is_query(const struct lk_pkt *pkt) {

@@ -54,6 +54,10 @@ Capture::Capture(const Netns &far) : far_(far) {
          "buffer");
 }
 
+void Capture::leave_out(const std::string &device) {
+    left_out_.push_back(far_.ifindex(device));
+}
+
 void Capture::drain() {
     static std::vector<char> buffer(1 << 18);
     for (;;) {
@@ -65,7 +69,7 @@ void Capture::drain() {
         if (got < 0 && (errno == ENETDOWN || errno == ENXIO)) continue; // a device went away
         if (got < 0) break;
         if (from.sll_pkttype == PACKET_OUTGOING || from.sll_hatype != ARPHRD_ETHER) continue;
-        if (from.sll_ifindex == fence_in_) continue;
+        if (from.sll_ifindex == fence_in_ || std::ranges::count(left_out_, from.sll_ifindex)) continue;
         if (from.sll_ifindex == fence_out_) {
             if (ntohs(from.sll_protocol) == fence_type) fence_seen_++;
             continue;

@@ -33,6 +33,8 @@ class Capture {
   public:
     // Listens on all Ethernet devices of FAR, those that come later too; open it before any traffic.
     explicit Capture(const Netns &far);
+    // A device that is no uplink's far side: a tunnel's own end, where it is an Ethernet.
+    void leave_out(const std::string &device);
 
     // Waits until whatever was sent before this call has arrived, or is not going to: frames sent through a
     // private device pair of FAR on every CPU go through the same queues.
@@ -50,6 +52,7 @@ class Capture {
     Fd socket_, fence_;
     int fence_in_ = 0, fence_out_ = 0;
     unsigned fence_sent_ = 0, fence_seen_ = 0;
+    std::vector<int> left_out_; // ifindexes
     std::vector<Bytes> frames_;
     void drain();
 };

@@ -20,8 +20,8 @@ namespace {
 
 constexpr char scramble = 0x5a;
 
-void carry(int tun, int sock, bool server) {
-    SockAddr peer(gateway4, tunnel_port);
+void carry(int tun, int sock, bool server, std::uint16_t port) {
+    SockAddr peer(gateway4, port);
     bool peer_known = !server;
     static char buffer[1 << 16];
     auto flip = [](ssize_t length) {
@@ -45,28 +45,29 @@ void carry(int tun, int sock, bool server) {
             if (got <= 0) continue;
             if (server) peer = from, peer_known = true;
             if (write(tun, buffer, static_cast<std::size_t>(got)) < 0)
-                continue; // not up yet, or no IP packet
+                continue; // not up yet, or not a packet
         }
     }
 }
 
 } // namespace
 
-std::unique_ptr<Helper> start_tunnel_end(const Netns &netns, const std::string &device, TunnelEnd end) {
+std::unique_ptr<Helper> start_tunnel_end(const Netns &netns, const std::string &device, TunnelEnd end,
+                                         const TunnelOptions &options) {
     return std::make_unique<Helper>(Identity{.netns = netns.fd()}, [&](const std::function<void()> &ready) {
         Fd tun(open("/dev/net/tun", O_RDWR | O_CLOEXEC));
         ifreq request{};
-        request.ifr_flags = IFF_TUN | IFF_NO_PI;
+        request.ifr_flags = static_cast<short>((options.tap ? IFF_TAP : IFF_TUN) | IFF_NO_PI);
         strncpy(request.ifr_name, device.c_str(), IFNAMSIZ - 1);
         if (!tun || ioctl(tun.get(), TUNSETIFF, &request) < 0)
             throw std::runtime_error("making a TUN device");
         if (end == TunnelEnd::client) become(vpn_uid, false);
         Fd sock(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        SockAddr local(gateway4, tunnel_port);
+        SockAddr local(gateway4, options.port);
         if (end == TunnelEnd::server && bind(sock.get(), local.get(), local.length) < 0)
             throw std::runtime_error("binding the tunnel's server");
         ready();
-        carry(tun.get(), sock.get(), end == TunnelEnd::server);
+        carry(tun.get(), sock.get(), end == TunnelEnd::server, options.port);
     });
 }
 

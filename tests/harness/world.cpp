@@ -141,18 +141,21 @@ void World::connect_container() {
 }
 
 void World::tunnel_up() {
-    tunnel_far_ = start_tunnel_end(isp_, "tun0", TunnelEnd::server);
-    tunnel_near_ = start_tunnel_end(host_, "tun0", TunnelEnd::client);
+    const TunnelOptions kind{.tap = options_.tap};
+    tunnel_far_ = start_tunnel_end(isp_, "tun0", TunnelEnd::server, kind);
+    tunnel_near_ = start_tunnel_end(host_, "tun0", TunnelEnd::client, kind);
+    if (options_.tap) capture_->leave_out("tun0");
     isp_.ip("link set tun0 addrgenmode none\n"
             "link set tun0 up\n"
             "addr add 10.42.0.1/24 dev tun0\n"
             "addr add 2001:db8:42::1/64 dev tun0 nodad");
-    host_.ip("link set tun0 addrgenmode none\n"
-             "link set tun0 up\n"
-             "addr add 10.42.0.2/24 dev tun0\n"
-             "addr add 2001:db8:42::2/64 dev tun0 nodad\n"
-             "route add default dev tun0 metric 10\n"
-             "route add default dev tun0 metric 20 src 2001:db8:42::2");
+    host_.ip(fmt::format("link set tun0 addrgenmode none\n"
+                         "link set tun0 up\n"
+                         "addr add 10.42.0.2/24 dev tun0\n"
+                         "addr add 2001:db8:42::2/64 dev tun0 nodad\n"
+                         "route add default {}dev tun0 metric 10\n"
+                         "route add default {}dev tun0 metric 20 src 2001:db8:42::2",
+                         options_.tap ? "via 10.42.0.1 " : "", options_.tap ? "via 2001:db8:42::1 " : ""));
 }
 
 void World::tunnel_down() {

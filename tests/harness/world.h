@@ -24,6 +24,7 @@ namespace lk::harness {
 struct WorldOptions {
     std::string name;    // of its network namespaces: lk-NAME-host, ...
     bool tunnel = false; // tun0 is up and has the default routes; STEERED destinations still leave by eth0
+    bool tap = false;    // it is an Ethernet: attach with --tunnel tun0
     bool container = true;
     bool bridged = false;  // eth0 is a port of br0, which has the addresses
     bool responder = true; // the outside world answers on its ports

@@ -4,10 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
-#include "harness/sandbox.h"
 #include "harness/vpn.h"
+#include "harness/wireguard.h"
 #include "harness/world.h"
 
 using namespace lk::harness;
@@ -20,30 +18,6 @@ const Bytes token = "lk<inside-wireguard>", direct = "lk<beside-the-tunnel>";
 const Ip inner4 = Ip::of("10.43.0.1"), inner6 = Ip::of("2001:db8:43::1");
 const Ip client_inner4 = Ip::of("10.43.0.2");
 const Ip elsewhere4 = Ip::of("203.0.113.200"), elsewhere6 = Ip::of("2001:db8:f:8000::200");
-
-std::string must_say(const std::vector<std::string> &argv, const RunOptions &options = {}) {
-    Output output = run(argv, options);
-    if (output.status != 0)
-        throw std::runtime_error(
-            fmt::format("{}: status {}: {}", fmt::join(argv, " "), output.status, output.err));
-    while (!output.out.empty() && output.out.back() == '\n')
-        output.out.pop_back();
-    return output.out;
-}
-
-// A private key in a file, as wg wants it.
-struct Key {
-    std::string path, pub;
-    explicit Key(const std::string &name) : path(Sandbox::current().dir() + "/" + name) {
-        const std::string secret = must_say({"wg", "genkey"});
-        std::ofstream(path) << secret << "\n";
-        pub = must_say({"wg", "pubkey"}, {.input = secret + "\n"});
-    }
-};
-
-std::string endpoint(const Ip &ip, std::uint16_t port) {
-    return fmt::format(fmt::runtime(ip.family == 4 ? "{}:{}" : "[{}]:{}"), ip.str(), port);
-}
 
 struct Policy {
     const char *name;
@@ -75,12 +49,12 @@ class Tunnel {
     World world;
     const Ip gateway, elsewhere;
 
-    void at_isp(const std::vector<std::string> &words) { set(world.isp(), words); }
-    void at_host(const std::vector<std::string> &words) { set(world.host(), words); }
+    void at_isp(const std::vector<std::string> &words) { wg_set(world.isp(), "wg0", words); }
+    void at_host(const std::vector<std::string> &words) { wg_set(world.host(), "wg0", words); }
 
     void add_peer() {
-        at_host(
-            {"peer", far_.pub, "allowed-ips", "0.0.0.0/0,::/0", "endpoint", endpoint(gateway, server_port)});
+        at_host({"peer", far_.pub, "allowed-ips", "0.0.0.0/0,::/0", "endpoint",
+                 wg_endpoint(gateway, server_port)});
     }
     void remove_peer() { at_host({"peer", far_.pub, "remove"}); }
     std::string show(const char *what) {
@@ -123,21 +97,13 @@ class Tunnel {
     }
 
   private:
-    Key near_{"near.key"}, far_{"far.key"};
-    static void set(const Netns &netns, const std::vector<std::string> &words) {
-        std::vector<std::string> argv = {"wg", "set", "wg0"};
-        argv.insert(argv.end(), words.begin(), words.end());
-        must_say(argv, {.netns = netns.fd()});
-    }
+    WireGuardKey near_{"near.key"}, far_{"far.key"};
 };
 
 class WireGuard : public testing::Test {
   protected:
     void SetUp() override {
-        if (run({"wg", "--version"}).status != 0) GTEST_SKIP() << "wg is not installed";
-        Netns place("lk-wg-probe");
-        if (run({"ip", "link", "add", "wg0", "type", "wireguard"}, {.netns = place.fd()}).status != 0)
-            GTEST_SKIP() << "this kernel has no WireGuard";
+        if (const std::string why = why_no_wireguard(); !why.empty()) GTEST_SKIP() << why;
     }
 };
 
@@ -214,7 +180,7 @@ TEST_F(WireGuard, TheServersPortMoves) {
         return eventually(
             [&] {
                 pings(tunnel.world.isp(), client_inner4, token);
-                return tunnel.show("endpoints").find(endpoint(tunnel.gateway, port)) != std::string::npos;
+                return tunnel.show("endpoints").find(wg_endpoint(tunnel.gateway, port)) != std::string::npos;
             },
             20s);
     };

@@ -23,12 +23,30 @@ bool usable(const DeviceAddress &own, const Address &resolver) {
            !link_local_net().contains(own.address) && own.address != resolver;
 }
 
-std::optional<Found> tunnel_to(const Address &resolver, const Topology &topology,
-                               const std::vector<DeviceClass> &classes) {
+bool holds(const Device &device, const Address &resolver) {
+    return std::ranges::any_of(device.addresses, [&](const DeviceAddress &own) {
+        return usable(own, resolver) && own.on_link().contains(resolver);
+    });
+}
+
+// A private address says nothing in a tunnel whose own prefix holds another resolver: it belongs to a tunnel
+// that is not there now.
+bool is_anothers(const Device &device, const Address &resolver, const Policy &policy) {
+    if (!lan_of(Prefix::host(resolver)).lan || holds(device, resolver)) return false;
+    return std::ranges::any_of(policy.resolvers, [&](const Resolver &other) {
+        return other.address != resolver && other.address.is_v4() == resolver.is_v4() &&
+               holds(device, other.address);
+    });
+}
+
+// With GUESS also by a tunnel that seems to be another resolver's.
+std::optional<Found> tunnel_to(const Address &resolver, const Policy &policy, const Topology &topology,
+                               const std::vector<DeviceClass> &classes, bool guess) {
     std::optional<Found> best;
     for (std::size_t i = 0; i < topology.devices.size(); ++i) {
         const auto &device = topology.devices[i];
         if (classes[i] != DeviceClass::tunnel || !device.up || !(device.l3() || device.ethernet())) continue;
+        if (!guess && is_anothers(device, resolver, policy)) continue;
         for (const auto &own : device.addresses) {
             if (!usable(own, resolver)) continue;
             const auto net = own.on_link();
@@ -57,12 +75,13 @@ void add_way(lk_policy &record, const Resolver &resolver, const Found &found) {
 
 void add_ways(lk_policy &record, const Policy &policy, const Topology &topology,
               const std::vector<DeviceClass> &classes) {
-    for (const auto &resolver : policy.resolvers) {
-        const auto &way = resolver.address.is_v4() ? record.way4 : record.way6;
-        if (way.ifindex != 0) continue;
-        if (const auto found = tunnel_to(resolver.address, topology, classes))
-            add_way(record, resolver, *found);
-    }
+    for (const bool guess : {false, true})
+        for (const auto &resolver : policy.resolvers) {
+            const auto &way = resolver.address.is_v4() ? record.way4 : record.way6;
+            if (way.ifindex != 0) continue;
+            if (const auto found = tunnel_to(resolver.address, policy, topology, classes, guess))
+                add_way(record, resolver, *found);
+        }
 }
 
 void drop_ways(MapImage &image, int ifindex) {

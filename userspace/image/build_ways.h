@@ -12,9 +12,10 @@ namespace lk {
 
 // Fills in record.way4 and record.way6, and with them the resolver of each family: the first one named that a
 // tunnel leads to. A tunnel leads to it if it is up and has an own address of the resolver's family that is
-// not link-local. Of several tunnels the one with the longest on-link prefix around the resolver is taken,
-// then one that holds a default route, then the one made first. Routes are not asked: whoever can push one
-// would say where queries go.
+// not link-local. A tunnel whose own prefix holds a resolver leads to no other one in private address space,
+// unless nothing else is left: the other one's own tunnel is down. Of several tunnels the one with the
+// longest on-link prefix around the resolver is taken, then one that holds a default route, then the one made
+// first. Routes are not asked: whoever can push one would say where queries go.
 void add_ways(lk_policy &record, const Policy &policy, const Topology &topology,
               const std::vector<DeviceClass> &classes);
 

@@ -102,6 +102,32 @@ TEST(Ways, OfSeveralResolversTheFirst) {
     EXPECT_EQ(tunnels, std::vector<int>{4});
 }
 
+// Each with a tunnel of its own: the first whose tunnel is there, though the other tunnel might lead
+// anywhere.
+TEST(Ways, OfSeveralResolversTheFirstWhoseTunnelIsThere) {
+    Machine machine;
+    machine.add(4, DeviceClass::tunnel, {own("10.1.0.2", 24), own("fd01::2", 64)}).default_route = true;
+    machine.add(5, DeviceClass::tunnel, {own("10.2.0.2", 24), own("fd02::2", 64)}).default_route = true;
+    const auto chosen = [&](const std::vector<const char *> &resolvers) {
+        const lk_policy record = machine.ways(resolvers);
+        return Address::from_abi(record.way4.resolver).str() + " by " + std::to_string(record.way4.ifindex) +
+               ", " + Address::from_abi(record.way6.resolver).str() + " by " +
+               std::to_string(record.way6.ifindex);
+    };
+    const std::vector<const char *> both{"10.1.0.1", "10.2.0.1", "fd01::1", "fd02::1"};
+    EXPECT_EQ(chosen(both), "10.1.0.1 by 4, fd01::1 by 4");
+    EXPECT_EQ(chosen({"10.2.0.1", "10.1.0.1", "fd02::1", "fd01::1"}), "10.2.0.1 by 5, fd02::1 by 5");
+    machine.topology.devices[0].up = false;
+    EXPECT_EQ(chosen(both), "10.2.0.1 by 5, fd02::1 by 5");
+    EXPECT_EQ(chosen({"10.1.0.1", "fd01::1"}), "10.1.0.1 by 5, fd01::1 by 5") << "the only ones";
+    EXPECT_EQ(chosen({"203.0.113.53", "10.2.0.1", "2001:db8::53", "fd02::1"}),
+              "203.0.113.53 by 5, 2001:db8::53 by 5")
+        << "public ones are to be reached by any";
+    machine.add(6, DeviceClass::tunnel, {own("10.64.0.2", 32), own("fd64::2", 128)});
+    EXPECT_EQ(chosen({"10.64.0.1", "10.2.0.1", "fd64::1", "fd02::1"}), "10.64.0.1 by 6, fd64::1 by 6")
+        << "by a tunnel that is nobody else's";
+}
+
 // Names may be asked in the clear where no tunnel leads to a resolver that would serve the query.
 TEST(Ways, BootstrapHoldsWithoutThem) {
     const auto flags = [](const Machine &machine, const std::vector<const char *> &resolvers,

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Row 6 with real traffic: a resolver behind the tunnel, askers of every kind, and a table of who asked whom.
+// Each of its rows looks at both ends: what the asker gets, and what the far side of the uplink sees.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "harness/world.h"
+
+namespace lk::harness {
+
+constexpr std::uint16_t dns = 53;
+extern const Ip public4, public6;     // by the uplink
+extern const Ip tunneled4, tunneled6; // by the default route
+extern const Ip router4, router6;
+
+constexpr std::size_t big_answer = 4000;
+extern const Bytes ask_big; // in a query: fill the answer up to BIG_ANSWER bytes
+
+struct Listens {
+    Ip ip;
+    std::uint16_t port = dns;
+};
+
+// Answers WORD, ":" and the query, by UDP and TCP, at these alone.
+std::unique_ptr<Helper> start_resolver(const Netns &netns,
+                                       const std::vector<Listens> &at = {{resolver4}, {resolver6}},
+                                       const std::string &word = "resolver");
+
+struct How {
+    int type = SOCK_DGRAM;
+    bool connected = false;
+    const char *device = nullptr;
+    Ip source{};
+    bool has_source = false;
+    std::string word = "resolver"; // of whom shall answer
+};
+
+Fd socket_for(const How &how, const Ip &server);
+// Throws unless the resolver answers and SERVER seems to.
+void ask(const How &how, const Ip &server, const Bytes &query);
+// One unconnected socket, four servers at once: each answer is attributed to the server that was asked.
+void ask_four(const How &how, const std::vector<Ip> &servers, const Bytes &query);
+
+class DnsTest : public testing::Test {
+  protected:
+    // The world; RESOLVERS: of --dns, in this order.
+    void make(const WorldOptions &options, const std::vector<std::string> &resolvers,
+              const std::vector<std::string> &more = {});
+    // With tun0 up and a resolver behind it that both families reach, or IPv4 alone.
+    void make(const std::string &name, bool both_resolvers = true);
+    void attach(const std::vector<std::string> &resolvers, const std::vector<std::string> &more = {});
+
+    void add(const std::string &sender, const How &how, const std::string &server, const Ip &ip,
+             const Netns &netns);
+    // STRICT_ leaves those out who pin themselves to the uplink and ask who is to be reached by the tunnel: a
+    // strict reverse-path filter takes nothing from there, with a filter or without.
+    void add_senders(const Ip &open, const Ip &router, const Ip &inside, const Ip &resolver);
+    void add_senders4() { add_senders(public4, router4, tunneled4, resolver4); }
+    void add_senders6() { add_senders(public6, router6, tunneled6, resolver6); }
+    void add_both_protocols(); // UDP and TCP, to public servers of both families
+
+    // Each row, and a table of them; then they are gone. WANT: whether there shall be an answer.
+    void run(bool want);
+    // An ordinary query gets its answer before long: the follower saw a change.
+    bool comes(const Ip &server = public4);
+    std::string trouble_of(const std::function<void()> &body) const; // in the host's namespace
+
+    std::unique_ptr<World> world_;
+    std::unique_ptr<Helper> resolver_;
+    std::string word_ = "resolver"; // of whom shall answer what is added
+    bool strict_ = false;
+    void filter_reverse_paths(const char *mode); // rp_filter, everywhere on the host
+
+  private:
+    struct Row {
+        std::string sender, server;
+        const Netns *netns;
+        std::function<void(const Bytes &)> body;
+    };
+    std::vector<Row> rows_;
+    std::string title_;
+    int number_ = 0;
+};
+
+} // namespace lk::harness
