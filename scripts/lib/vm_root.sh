@@ -4,11 +4,16 @@
 # shellcheck shell=bash disable=SC2154
 
 vm_virtiofsd=
+# Of the root with systemd, beyond Debian's smallest: systemd itself, and what tests/vm asks for.
+vm_root_packages=systemd,systemd-sysv,dbus,udev,kmod,iproute2,procps,nftables,systemd-resolved,dnsmasq-base,tcpdump,wireguard-tools
 
 # vm_share ROOT DIR: serves ROOT at DIR/virtiofs.socket until vm_unshare.
 vm_share() {
     local root=$1 socket=$2/virtiofs.socket program turn
-    is_root || die "sharing a root needs root: sudo scripts/vm"
+    is_root || {
+        say "SKIPPED: sharing a root needs root: sudo scripts/vm"
+        exit 77
+    }
     for program in /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd /usr/lib/virtiofsd; do
         [ -x "$program" ] && break
     done
@@ -33,22 +38,25 @@ vm_unshare() {
     vm_virtiofsd=
 }
 
-# Prints where a Debian with systemd is; makes it when it is not there.
+# Prints where a Debian with systemd is; makes it when it is not there, or was made of other packages.
 vm_systemd_root() {
     local root=$vm_cache/systemd-root uri keyring suite
-    if [ ! -e "$root/etc/lk-complete" ]; then
+    mkdir -p "$vm_cache"
+    exec 9>"$vm_cache/systemd-root.lock"
+    flock 9
+    if [ "$(cat "$root/etc/lk-complete" 2>/dev/null)" != "$vm_root_packages" ]; then
         is_root || die "making a root needs root: sudo scripts/vm"
         command -v debootstrap >/dev/null || die "debootstrap is missing: sudo scripts/setup"
         suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME-bookworm}")
         read -r uri keyring < <(vm_mirrors)
         say "vm: making a root with systemd from Debian $suite" >&2
         rm -rf "$root"
-        mkdir -p "$vm_cache"
         debootstrap --variant=minbase --keyring "$keyring" \
-            --include=systemd,systemd-sysv,dbus,udev,kmod,iproute2,procps,nftables "$suite" "$root" "$uri" \
+            --include="$vm_root_packages" "$suite" "$root" "$uri" \
             >"$vm_cache/debootstrap.log" 2>&1 || die "debootstrap failed: $(tail -n 3 "$vm_cache/debootstrap.log")"
         rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
-        touch "$root/etc/lk-complete"
+        printf '%s\n' "$vm_root_packages" >"$root/etc/lk-complete"
     fi
+    exec 9>&-
     printf '%s\n' "$root"
 }
