@@ -170,7 +170,7 @@ static __always_inline int lk_carry_is_ours(struct lk_carry *c) {
     if (!bucket) return 0;
     __u32 slot = c->slot;
     lk_nat_lock(bucket);
-    int ours = lk_nat_sent(bucket, slot, c->ifindex, &pkt->src, &pkt->dst, pkt->dport);
+    int ours = lk_nat_sent(bucket, slot, pkt->proto, c->now, c->ifindex, &pkt->src, &pkt->dst, pkt->dport);
     lk_nat_unlock(bucket);
     return ours;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
 /*
  * Socket hooks, at the top of the cgroup tree: who made a socket (sock_create), DNS before the route is
- * chosen (connect, getpeername), and the guard against sockets that pass below TC (setsockopt).
+ * chosen (connect; sendmsg, recvmsg and getpeername hide it), and the guard against sockets that pass below
+ * TC (setsockopt).
  *
  * All act for sockets of the protected network namespace only. None of them is what stops a leak but the
  * guard: what they leave alone is judged at the uplink.
@@ -22,6 +23,7 @@
 #define LK_SOL_PACKET          263
 #define LK_PACKET_QDISC_BYPASS 20
 #define LK_SOL_XDP             283
+#define LK_CONNECTED           1 /* TCP_ESTABLISHED, of datagram sockets too */
 
 /* sock_addr and setsockopt programs: 1 lets the call go on, 0 is EPERM. */
 #define LK_GO_ON 1
@@ -118,6 +120,24 @@ static __noinline int lk_report_rewrite(struct bpf_sock_addr *ctx, enum lk_hook 
     return 0;
 }
 
+/* A socket that chose nothing but whom it asks. What the others chose need not go with the tunnel, and two of
+ * one port that ask two servers would be one to the resolver. */
+static __always_inline int lk_is_plain(const struct bpf_sock *sk) {
+    if (sk->src_port || sk->src_ip4) return 0;
+    return sk->family != LK_AF_INET6 || !(sk->src_ip6[0] | sk->src_ip6[1] | sk->src_ip6[2] | sk->src_ip6[3]);
+}
+
+/*
+ * Whether a socket may be connected to the way's resolver, so that all that it sends takes the tunnel; the
+ * others are served packet by packet. again: it was before, and its address and port are of that.
+ */
+static __always_inline int lk_may_go_itself(const struct lk_way *way, const struct bpf_sock *sk,
+                                            const struct lk_addr *asked, int again) {
+    if (!way->routed || way->port != LK_HTONS(53) || lk_addr_link_local6(asked)) return 0;
+    if (lk_addr_mapped(&way->resolver) != lk_addr_mapped(asked) || sk->bound_dev_if) return 0;
+    return again || lk_is_plain(sk);
+}
+
 /*
  * Row 6 for a connecting socket. asked: where it wants to go. Fills in where it shall go, and remembers what
  * was asked for getpeername; 0: it is left alone.
@@ -126,30 +146,48 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
                                           const struct lk_addr *asked, struct lk_addr *to, __be16 *to_port) {
     const struct lk_host *host = lk_find_host();
     if (!host || host->netns_cookie != bpf_get_netns_cookie(ctx)) return 0;
-    if (!ctx->sk) return 0;
-    struct lk_asked *memory = bpf_sk_storage_get(&lk_asked, ctx->sk, 0, 0);
+    struct bpf_sock *sk = ctx->sk;
+    if (!sk) return 0;
+    struct lk_asked *memory = bpf_sk_storage_get(&lk_asked, sk, 0, 0);
+    const int again = memory && memory->rewritten;
     if (memory) memory->rewritten = 0; /* a socket that connects anew */
 
     if (ctx->user_port != LK_HTONS(53)) return 0;
     if (ctx->protocol != LK_PROTO_TCP && ctx->protocol != LK_PROTO_UDP) return 0;
     const struct lk_policy *policy = &host->policy;
-    if (!(policy->flags & LK_POLICY_ACTIVE) || lk_is_loopback(asked) || lk_addr_unspecified(asked)) return 0;
-    /* Packet by packet, answers seem to come from the server asked, which no hook can make of a datagram. */
-    if (lk_way_for(policy, lk_addr_mapped(asked) ? 4 : 6)) return 0;
+    if (!(policy->flags & LK_POLICY_ACTIVE) || lk_is_loopback(asked) || !lk_dns_host(asked)) return 0;
+    const struct lk_way *way = lk_way_for(policy, lk_addr_mapped(asked) ? 4 : 6);
+    if (way && !lk_may_go_itself(way, sk, asked, again)) return 0;
     if (ctx->protocol == LK_PROTO_UDP && lk_is_boot_server(policy, asked)) return 0;
     const struct lk_addr *resolver = lk_resolver_for(policy, asked, to_port);
     if (!resolver || (lk_addr_equal(resolver, asked) && *to_port == LK_HTONS(53))) return 0;
     if (lk_is_kept(host, asked) || lk_is_dns_gateway(policy, asked, ctx->protocol)) return 0;
     if (lk_connecting_daemon(ctx, policy)) return 0;
 
-    if (!memory) memory = bpf_sk_storage_get(&lk_asked, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-    if (!memory) return 0; /* then the query goes to the uplink and is refused there */
+    if (!memory) memory = bpf_sk_storage_get(&lk_asked, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!memory) return 0; /* then its packets are judged */
     memory->addr = *asked;
     memory->port = LK_HTONS(53);
+    memory->resolver = *resolver;
+    memory->resolver_port = *to_port;
     memory->rewritten = 1;
     *to = *resolver;
     lk_report_rewrite(ctx, hook, asked);
     return 1;
+}
+
+static __always_inline int lk_names(const struct bpf_sock_addr *ctx, const struct lk_addr *addr,
+                                    __be16 port) {
+    return ctx->user_ip6[0] == addr->w[0] && ctx->user_ip6[1] == addr->w[1] &&
+           ctx->user_ip6[2] == addr->w[2] && ctx->user_ip6[3] == addr->w[3] && ctx->user_port == port;
+}
+
+static __always_inline void lk_name(struct bpf_sock_addr *ctx, const struct lk_addr *addr, __be16 port) {
+    ctx->user_ip6[0] = addr->w[0];
+    ctx->user_ip6[1] = addr->w[1];
+    ctx->user_ip6[2] = addr->w[2];
+    ctx->user_ip6[3] = addr->w[3];
+    ctx->user_port = port;
 }
 
 SEC("cgroup/connect4")
@@ -169,13 +207,7 @@ int lk_connect6(struct bpf_sock_addr *ctx) {
     struct lk_addr asked = {.w = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]}};
     struct lk_addr to = {};
     __be16 port = 0;
-    if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT6, &asked, &to, &port)) {
-        ctx->user_ip6[0] = to.w[0];
-        ctx->user_ip6[1] = to.w[1];
-        ctx->user_ip6[2] = to.w[2];
-        ctx->user_ip6[3] = to.w[3];
-        ctx->user_port = port;
-    }
+    if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT6, &asked, &to, &port)) lk_name(ctx, &to, port);
     return LK_GO_ON;
 }
 
@@ -183,6 +215,61 @@ static __always_inline const struct lk_asked *lk_asked_of(struct bpf_sock_addr *
     if (!ctx->sk) return NULL;
     const struct lk_asked *memory = bpf_sk_storage_get(&lk_asked, ctx->sk, 0, 0);
     return memory && memory->rewritten ? memory : NULL;
+}
+
+/* The same of a datagram socket, while it is connected: what it was connected to before is of no account. */
+static __always_inline const struct lk_asked *lk_asked_while_connected(struct bpf_sock_addr *ctx) {
+    struct bpf_sock *sk = ctx->sk;
+    return sk && sk->state == LK_CONNECTED ? lk_asked_of(ctx) : NULL;
+}
+
+/* The answer of a resolver is shown as the server's that was asked. */
+SEC("cgroup/recvmsg4")
+int lk_recvmsg4(struct bpf_sock_addr *ctx) {
+    const struct lk_asked *asked = lk_asked_while_connected(ctx);
+    if (asked && ctx->user_ip4 == asked->resolver.w[3] && ctx->user_port == asked->resolver_port) {
+        ctx->user_ip4 = asked->addr.w[3];
+        ctx->user_port = asked->port;
+    }
+    return LK_GO_ON;
+}
+
+SEC("cgroup/recvmsg6")
+int lk_recvmsg6(struct bpf_sock_addr *ctx) {
+    const struct lk_asked *asked = lk_asked_while_connected(ctx);
+    if (asked && lk_names(ctx, &asked->resolver, asked->resolver_port))
+        lk_name(ctx, &asked->addr, asked->port);
+    return LK_GO_ON;
+}
+
+/*
+ * A connected socket that names its server once more: its answer must come from whom the socket is connected
+ * to. Only on port 53, where packets are judged as queries whoever the resolver is by now; a datagram cannot
+ * change its family.
+ */
+static __always_inline const struct lk_asked *lk_named_again(struct bpf_sock_addr *ctx) {
+    const struct lk_asked *asked = lk_asked_while_connected(ctx);
+    if (!asked || asked->resolver_port != LK_HTONS(53)) return NULL;
+    return lk_addr_mapped(&asked->addr) == lk_addr_mapped(&asked->resolver) ? asked : NULL;
+}
+
+SEC("cgroup/sendmsg4")
+int lk_sendmsg4(struct bpf_sock_addr *ctx) {
+    const struct lk_asked *asked = lk_named_again(ctx);
+    if (asked && lk_addr_mapped(&asked->addr) && ctx->user_ip4 == asked->addr.w[3] &&
+        ctx->user_port == asked->port) {
+        ctx->user_ip4 = asked->resolver.w[3];
+        ctx->user_port = asked->resolver_port;
+    }
+    return LK_GO_ON;
+}
+
+SEC("cgroup/sendmsg6")
+int lk_sendmsg6(struct bpf_sock_addr *ctx) {
+    const struct lk_asked *asked = lk_named_again(ctx);
+    if (asked && lk_names(ctx, &asked->addr, asked->port))
+        lk_name(ctx, &asked->resolver, asked->resolver_port);
+    return LK_GO_ON;
 }
 
 SEC("cgroup/getpeername4")
@@ -198,13 +285,7 @@ int lk_getpeername4(struct bpf_sock_addr *ctx) {
 SEC("cgroup/getpeername6")
 int lk_getpeername6(struct bpf_sock_addr *ctx) {
     const struct lk_asked *asked = lk_asked_of(ctx);
-    if (asked) {
-        ctx->user_ip6[0] = asked->addr.w[0];
-        ctx->user_ip6[1] = asked->addr.w[1];
-        ctx->user_ip6[2] = asked->addr.w[2];
-        ctx->user_ip6[3] = asked->addr.w[3];
-        ctx->user_port = asked->port;
-    }
+    if (asked) lk_name(ctx, &asked->addr, asked->port);
     return LK_GO_ON;
 }
 

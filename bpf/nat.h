@@ -201,6 +201,12 @@ static __always_inline enum lk_nat_result lk_nat_give(struct lk_nat_bucket *buck
     return LK_NAT_GIVEN;
 }
 
+static __always_inline int lk_nat_lives(const struct lk_nat_bucket *bucket, __u32 slot, __u8 proto,
+                                        __u32 now) {
+    const __u32 life = proto == LK_PROTO_TCP ? LK_NAT_IDLE_TCP : LK_NAT_LIFE_UDP;
+    return bucket->tag[slot] && (__u32)(now - bucket->used[slot]) <= life;
+}
+
 /*
  * The flow that an answer to a port is for. Fills in *flow and returns 1 only if the slot is live and the
  * answer comes by the tunnel and from the resolver that the query went to. keep: it shows that the connection
@@ -211,8 +217,7 @@ static __always_inline int lk_nat_answer(struct lk_nat_bucket *bucket, __u32 slo
                                          const struct lk_addr *dst, int keep, struct lk_nat_flow *flow) {
     slot &= LK_NAT_SLOTS - 1;
     const struct lk_nat_flow *there = &bucket->flow[slot];
-    __u32 life = proto == LK_PROTO_TCP ? LK_NAT_IDLE_TCP : LK_NAT_LIFE_UDP;
-    if (!bucket->tag[slot] || (__u32)(now - bucket->used[slot]) > life) return 0;
+    if (!lk_nat_lives(bucket, slot, proto, now)) return 0;
     if (there->tunnel != tunnel || there->resolver_port != sport || !lk_addr_equal(&there->resolver, src) ||
         !lk_addr_equal(&there->source, dst))
         return 0;
@@ -221,13 +226,15 @@ static __always_inline int lk_nat_answer(struct lk_nat_bucket *bucket, __u32 slo
     return 1;
 }
 
-/* 1 if this is the flow of the slot, as its queries are sent. */
-static __always_inline int lk_nat_sent(const struct lk_nat_bucket *bucket, __u32 slot, __u32 tunnel,
-                                       const struct lk_addr *src, const struct lk_addr *dst, __be16 dport) {
+/* 1 if this is the flow of the slot, as its queries are sent, and it is live. */
+static __always_inline int lk_nat_sent(const struct lk_nat_bucket *bucket, __u32 slot, __u8 proto, __u32 now,
+                                       __u32 tunnel, const struct lk_addr *src, const struct lk_addr *dst,
+                                       __be16 dport) {
     slot &= LK_NAT_SLOTS - 1;
     const struct lk_nat_flow *there = &bucket->flow[slot];
-    return bucket->tag[slot] && there->tunnel == tunnel && there->resolver_port == dport &&
-           lk_addr_equal(&there->source, src) && lk_addr_equal(&there->resolver, dst);
+    return lk_nat_lives(bucket, slot, proto, now) && there->tunnel == tunnel &&
+           there->resolver_port == dport && lk_addr_equal(&there->source, src) &&
+           lk_addr_equal(&there->resolver, dst);
 }
 
 #endif

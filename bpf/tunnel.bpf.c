@@ -16,6 +16,7 @@
 #include "dns.h"
 #include "gateway.h"
 #include "identity.h"
+#include "refuse_maps.h"
 #include "tell.h"
 
 #define LK_NEXT (-1)
@@ -146,6 +147,15 @@ static __always_inline int lk_to_resolver(const struct lk_policy *policy, const 
            lk_is_asked(pkt, &policy->way6.resolver, policy->way6.port);
 }
 
+/* A datagram socket that was connected before this tunnel was there sends from an address that nothing comes
+ * back to. */
+static __always_inline int lk_is_astray(struct __sk_buff *skb, const struct lk_policy *policy,
+                                        const struct lk_pkt *pkt) {
+    const struct lk_way *way = lk_way_for(policy, pkt->family);
+    return skb->sk && pkt->proto == LK_PROTO_UDP && way && way->ifindex == skb->ifindex &&
+           !lk_addr_equal(&pkt->src, &way->source);
+}
+
 static __noinline int lk_is_query(const struct lk_pkt *pkt) {
     return pkt->shape == LK_SHAPE_IP && pkt->frag != LK_FRAG_TAIL && pkt->dport == LK_HTONS(53) &&
            (pkt->proto == LK_PROTO_TCP || pkt->proto == LK_PROTO_UDP);
@@ -183,35 +193,38 @@ int lk_tunnel_out(struct __sk_buff *skb) {
     const struct lk_tunnel *tunnel = lk_find_tunnel(skb);
     if (!tunnel || lk_just_sent(skb, tunnel->ethernet ? LK_ETH_LEN : 0)) return LK_NEXT;
     struct lk_carry *room = lk_case_of(skb, !tunnel->ethernet);
-    if (!room || !lk_is_query(&room->pkt) || lk_room_is_ours(skb)) return LK_NEXT;
+    if (!room || !lk_is_query(&room->pkt)) return LK_NEXT;
+    room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
+    if (lk_room_is_ours(skb)) return LK_NEXT;
     /* Directly to a resolver, but from a port of ours: its answer would be taken for another's. */
     __u32 bucket, slot;
     const int collides = lk_nat_place(room->pkt.proto, room->pkt.sport, &bucket, &slot);
-    if (lk_to_resolver(policy, &room->pkt) && !collides) return LK_NEXT;
+    if (lk_to_resolver(policy, &room->pkt) && !collides && !lk_is_astray(skb, policy, &room->pkt))
+        return LK_NEXT;
     if (lk_covers(policy, &room->pkt.dst, room->pkt.proto, room->pkt.dport)) return LK_NEXT;
     room->uid = 0;
     if (lk_is_daemon(skb, policy, room)) return LK_NEXT;
 
     struct lk_answer answer = lk_verdict_dns(policy, &room->pkt);
     const struct lk_way *way = lk_way_for(policy, room->pkt.family);
-    int action = TC_ACT_SHOT;
+    int carried = LK_CARRY_STRAY;
+    room->mtu = 0;
     if (answer.verdict == LK_REWRITE && way) {
         room->way = *way;
-        room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
-        const int fits = !lk_carry_too_big(skb, room, skb->gso_size);
-        int carried = fits ? lk_room_resume(skb) : LK_CARRY_SPOILT;
+        room->mtu = lk_carry_too_big(skb, room, skb->gso_size);
+        if (!room->mtu) carried = lk_room_resume(skb);
         if (carried == LK_CARRY_NEW) carried = lk_room_admit(skb);
         if (carried == LK_CARRY_DONE) carried = lk_room_send(skb);
-        if (carried == LK_CARRY_DONE)
-            action = room->way.ifindex == skb->ifindex ? LK_NEXT : lk_send_on(&room->way);
-        else
-            answer.reason = carried == LK_CARRY_FULL    ? LK_DNS_PORTS
-                            : carried == LK_CARRY_STRAY ? LK_DNS_FLOW
-                            : !fits                     ? LK_DNS_SIZE
-                                                        : LK_DNS_FORM;
+        answer.reason = room->mtu                   ? LK_DNS_SIZE
+                        : carried == LK_CARRY_DONE  ? LK_DNS
+                        : carried == LK_CARRY_FULL  ? LK_DNS_PORTS
+                        : carried == LK_CARRY_STRAY ? LK_DNS_FLOW
+                                                    : LK_DNS_FORM;
     }
     lk_tally(LK_HOOK_TUNNEL, answer.reason, 1, skb->len);
-    return action;
+    if (carried == LK_CARRY_DONE) return room->way.ifindex == skb->ifindex ? LK_NEXT : lk_send_on(&room->way);
+    if (carried == LK_CARRY_SPOILT || (policy->flags & LK_POLICY_SILENT)) return TC_ACT_SHOT;
+    return lk_room_refuse(skb);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -19,7 +19,7 @@
 #include "carry_maps.h"
 #include "identity.h"
 #include "quote.h"
-#include "refuse.h"
+#include "refuse_maps.h"
 #include "stray.h"
 #include "tell.h"
 
@@ -134,12 +134,6 @@ static __always_inline int lk_rewrite(struct __sk_buff *skb, const struct lk_dev
     return lk_send_on(&room->way);
 }
 
-/* Checked once by itself, as those of carry_maps.h. The packet and its size limit are in the room. */
-__noinline int lk_room_refuse(struct __sk_buff *skb) {
-    const struct lk_carry *room = lk_carry_room();
-    return room ? lk_refuse(skb, &room->pkt, room->mtu) : TC_ACT_SHOT;
-}
-
 SEC("tc")
 int lk_egress(struct __sk_buff *skb) {
     const struct lk_dev *dev = lk_find_dev(skb->ifindex);
@@ -158,8 +152,6 @@ int lk_egress(struct __sk_buff *skb) {
     }
 
     struct lk_sender sender = {.fwmark = skb->mark};
-    __u32 forwarded = !skb->sk && skb->ingress_ifindex;
-    sender.forwarded = lk_opaque(dev, forwarded);
     if (dev->policy.flags & LK_POLICY_IDENTITY) sender.vpn_daemon = lk_is_vpn_daemon(skb, &dev->policy);
     sender.vpn_daemon = lk_opaque(dev, sender.vpn_daemon);
 

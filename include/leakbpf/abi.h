@@ -23,7 +23,7 @@
 #endif
 
 /* Raised whenever anything below changes; part of the pin directory's name. */
-#define LK_ABI_VERSION 5
+#define LK_ABI_VERSION 6
 
 enum lk_verdict {
     LK_DROP = 0,   /* silence */
@@ -116,7 +116,7 @@ struct lk_way {
     __be16 port;
     __u16 mtu;       /* bytes of the tunnel's IP packets, at most 65535 */
     __u16 neighbour; /* the tunnel is an Ethernet: the kernel finds the next hop's address */
-    __u16 pad;
+    __u16 routed;    /* what goes to the resolver takes this tunnel by itself */
 };
 LK_ASSERT_SIZE(struct lk_way, 44);
 
@@ -371,14 +371,16 @@ struct lk_mark {
 };
 LK_ASSERT_SIZE(struct lk_mark, 32);
 
-/* Socket storage: the DNS server that a connected socket asked for before the rewriting. */
+/* Socket storage: the DNS server that a connected socket asked for, and the resolver that it got instead. */
 struct lk_asked {
     struct lk_addr addr;
+    struct lk_addr resolver;
     __be16 port;
+    __be16 resolver_port;
     __u8 rewritten;
-    __u8 pad[5];
+    __u8 pad[3];
 };
-LK_ASSERT_SIZE(struct lk_asked, 24);
+LK_ASSERT_SIZE(struct lk_asked, 40);
 
 /* Key of lk_makers: the file name of an executable, padded with zeros; value: __u32, 1. */
 #define LK_MAKER_LEN 32

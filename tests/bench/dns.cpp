@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// bench_dns: queries to a public server, through leakbpf, through nftables (DNAT and masquerade) and
-// unfiltered, in turns of one run. Exit status 1 if a query was lost, 77 without root.
+// bench_dns: queries to a public server, through leakbpf (by its socket hooks, and translated packet by
+// packet), through nftables (DNAT and masquerade) and unfiltered, in turns of one run. Exit status 1 if a
+// query was lost, 77 without root.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
@@ -30,8 +31,13 @@ using Micros = std::chrono::duration<double, std::micro>;
 constexpr std::size_t query_bytes = 40;
 constexpr int answer_limit_ms = 2000;
 
-Fd connected() {
+// BOUND: to a port, so that the socket hooks leave it alone.
+Fd connected(bool bound) {
     Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    if (bound && bind(fd.get(), reinterpret_cast<sockaddr *>(&any), sizeof(any)) != 0)
+        throw std::runtime_error(fmt::format("bind: {}", std::strerror(errno)));
     sockaddr_in server{};
     server.sin_family = AF_INET;
     server.sin_port = htons(53);
@@ -58,7 +64,7 @@ struct Score {
 
 class Run {
   public:
-    explicit Run(Score &score) : score_(score) {}
+    Run(Score &score, bool bound) : score_(score), bound_(bound) {}
 
     // COUNT queries, AT_ONCE on their way, each by a new socket (FRESH) or by AT_ONCE old ones. Returns how
     // many were answered in a second.
@@ -73,7 +79,7 @@ class Run {
                 return;
             }
             if (fresh || !asker.fd) {
-                asker.fd = connected();
+                asker.fd = connected(bound_);
                 epoll_event event{};
                 event.events = EPOLLIN;
                 event.data.u64 = which;
@@ -114,6 +120,7 @@ class Run {
 
   private:
     Score &score_;
+    bool bound_;
 };
 
 double quantile(std::vector<double> values, double q) {
@@ -149,7 +156,7 @@ std::uint64_t measure(const Options &options, Route route) {
             const Way way = ways[(i + static_cast<std::size_t>(round)) % std::size(ways)];
             worlds[way]->host().inside([&] {
                 Score &score = scores[way];
-                Run run(score);
+                Run run(score, way == Way::translated);
                 run.ask(options.sockets / rounds, 1, true, score.alone_us);
                 score.rates.push_back(
                     run.ask(options.queries / rounds, options.at_once, false, score.crowded_us));
@@ -170,15 +177,16 @@ std::uint64_t measure(const Options &options, Route route) {
         for (const double value : figures_of(score))
             fmt::print(" {:>10.1f}", value);
         fmt::print(" {:>8} {:>6}\n", score.asked, score.lost);
-        lost += way == Way::leakbpf ? score.lost : 0;
+        lost += way == Way::leakbpf || way == Way::translated ? score.lost : 0;
     }
-    for (const Way way : {Way::nftables, Way::unfiltered}) {
-        fmt::print("leakbpf / {:<12}", name_of(way));
-        const auto ours = figures_of(scores[Way::leakbpf]), theirs = figures_of(scores[way]);
-        for (std::size_t i = 0; i < ours.size(); ++i)
-            fmt::print(" {:>10.2f}", ours[i] / theirs[i]);
-        fmt::print("\n");
-    }
+    for (const Way own : {Way::leakbpf, Way::translated})
+        for (const Way way : {Way::nftables, Way::unfiltered}) {
+            fmt::print("{:<22}", fmt::format("{} / {}", name_of(own), name_of(way)));
+            const auto ours = figures_of(scores[own]), theirs = figures_of(scores[way]);
+            for (std::size_t i = 0; i < ours.size(); ++i)
+                fmt::print(" {:>10.2f}", ours[i] / theirs[i]);
+            fmt::print("\n");
+        }
     return lost;
 }
 

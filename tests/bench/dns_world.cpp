@@ -40,6 +40,7 @@ void must(const Output &output, const char *what) {
 const char *name_of(Way way) {
     switch (way) {
     case Way::leakbpf: return "leakbpf";
+    case Way::translated: return "translated";
     case Way::nftables: return "nftables";
     case Way::unfiltered: return "unfiltered";
     }
@@ -63,7 +64,7 @@ DnsWorld::DnsWorld(Way way, Route route)
              "route add default via 10.9.0.1");
     if (route == Route::tunnel) host_.ip("route add 203.0.113.0/24 via 10.42.0.1");
     server_ = start_server(isp_);
-    if (way == Way::leakbpf)
+    if (way == Way::leakbpf || way == Way::translated)
         must(leakbpf(host_.fd(), {"attach", "eth0", "--gw", "198.51.100.7", "--tunnel", "vpn0", "--dns",
                                   "10.42.0.1", "--no-follow"}),
              "leakbpf attach");

@@ -77,8 +77,9 @@ TEST(HooksGate, ThePageHasTheHooksThatTheProgramHas) {
     std::set<std::string> hooks;
     for (const auto &[hook, text] : page_hooks())
         hooks.insert(hook);
-    EXPECT_EQ(hooks, (std::set<std::string>{"sock_create", "connect4", "connect6", "getpeername4",
-                                            "getpeername6", "setsockopt"}));
+    EXPECT_EQ(hooks,
+              (std::set<std::string>{"sock_create", "connect4", "connect6", "getpeername4", "getpeername6",
+                                     "recvmsg4", "recvmsg6", "sendmsg4", "sendmsg6", "setsockopt"}));
 }
 
 TEST(HooksGate, EveryHookHasACaseAndOneOfAnotherNamespace) {
@@ -124,7 +125,8 @@ TEST(HooksGate, EveryReasonOfAHookHasACase) {
 
 TEST(HooksGate, WhatIsLeftAloneHasAnExampleOfWhatIsNot) {
     const auto reasons = covered(&harness::HookCase::reason);
-    for (const char *hook : {"connect4", "connect6", "getpeername4", "getpeername6", "setsockopt"})
+    for (const char *hook : {"connect4", "connect6", "getpeername4", "getpeername6", "recvmsg4", "recvmsg6",
+                             "sendmsg4", "sendmsg6", "setsockopt"})
         EXPECT_TRUE(reasons.count({hook, ""})) << hook;
 }
 

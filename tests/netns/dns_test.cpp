@@ -165,4 +165,36 @@ TEST_F(Dns, TunnelDownAndUpAgain) {
     run(true);
 }
 
+// Its address is of the uplink, and no answer comes back to that by the tunnel.
+TEST_F(Dns, ASocketFromBeforeTheTunnel) {
+    make("dnsold");
+    for (const Ip &server : {public4, public6}) {
+        resolver_.reset();
+        world_->tunnel_down();
+        const auto answered = [&] {
+            return as({.netns = world_->host().fd(), .uid = 0}, [&] { ask({}, server, "a try"); }).empty();
+        };
+        ASSERT_TRUE(eventually([&] { return !answered(); }));
+        const Bytes query = fmt::format("lk<dns-from-before-v{}>", server.family);
+        Puppet asker({.netns = world_->host().fd(), .uid = 0}, [&](const std::function<void()> &next) {
+            const Fd fd = socket_for({}, server);
+            SockAddr to(server, dns);
+            must(connect(fd.get(), to.get(), to.length) == 0, "connect");
+            next();
+            must(send(fd.get(), query.data(), query.size(), 0) > 0, "send");
+            receive_answer(fd.get(), {}, server, query);
+        });
+        world_->tunnel_up();
+        resolver_ = start_resolver(world_->isp());
+        ASSERT_TRUE(eventually(answered));
+        const std::size_t since = world_->capture().position();
+        EXPECT_EQ(asker.step(), "");
+        // The far side knows the uplink's address too, and would answer it in the clear.
+        Mark clear;
+        clear.bytes(query);
+        world_->capture().settle();
+        EXPECT_EQ(world_->capture().count(clear, since), 0u);
+    }
+}
+
 } // namespace

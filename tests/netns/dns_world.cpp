@@ -48,26 +48,6 @@ void expect_from(const SockAddr &from, const Ip &server) {
         throw std::runtime_error("the answer is from another than the server asked");
 }
 
-void receive_answer(int fd, const How &how, const Ip &server, const Bytes &query) {
-    char data[8192];
-    const Bytes head = how.word + ":";
-    Bytes got, want = head + query;
-    if (query.find(ask_big) != Bytes::npos) want.resize(std::max(want.size(), big_answer), '.');
-    SockAddr from;
-    while (got.size() < want.size()) {
-        from.length = sizeof(from.storage);
-        const ssize_t bytes = recvfrom(fd, data, sizeof(data), 0, from.get(), &from.length);
-        must(bytes > 0, "no answer");
-        got.append(data, static_cast<std::size_t>(bytes));
-        if (how.type == SOCK_DGRAM) break;
-        // It begins anew for each part that it reads.
-        for (std::size_t at; (at = got.find(head, 1)) != Bytes::npos;)
-            got.erase(at, head.size());
-    }
-    if (got != want) throw std::runtime_error("the answer is not the resolver's: " + got.substr(0, 80));
-    if (how.type == SOCK_DGRAM) expect_from(from, server); // what c-ares and others insist on
-}
-
 // Any frame of TCP or UDP to port 53, whoever made it.
 bool is_query(const Bytes &frame) {
     const auto byte = [&frame](std::size_t at) {
@@ -147,12 +127,35 @@ Fd socket_for(const How &how, const Ip &server) {
     return fd;
 }
 
+void receive_answer(int fd, const How &how, const Ip &server, const Bytes &query) {
+    char data[8192];
+    const Bytes head = how.word + ":";
+    Bytes got, want = head + query;
+    if (query.find(ask_big) != Bytes::npos) want.resize(std::max(want.size(), big_answer), '.');
+    SockAddr from;
+    while (got.size() < want.size()) {
+        from.length = sizeof(from.storage);
+        const ssize_t bytes = recvfrom(fd, data, sizeof(data), 0, from.get(), &from.length);
+        must(bytes > 0, "no answer");
+        got.append(data, static_cast<std::size_t>(bytes));
+        if (how.type == SOCK_DGRAM) break;
+        // It begins anew for each part that it reads.
+        for (std::size_t at; (at = got.find(head, 1)) != Bytes::npos;)
+            got.erase(at, head.size());
+    }
+    if (got != want) throw std::runtime_error("the answer is not the resolver's: " + got.substr(0, 80));
+    if (how.type == SOCK_DGRAM) expect_from(from, server); // what c-ares and others insist on
+}
+
 void ask(const How &how, const Ip &server, const Bytes &query) {
     const Fd fd = socket_for(how, server);
     SockAddr to(server, dns);
     if (how.connected || how.type == SOCK_STREAM) {
         must(connect(fd.get(), to.get(), to.length) == 0, "connect");
-        must(send(fd.get(), query.data(), query.size(), MSG_NOSIGNAL) > 0, "send");
+        const socklen_t length = how.named ? to.length : 0;
+        must(sendto(fd.get(), query.data(), query.size(), MSG_NOSIGNAL, length ? to.get() : nullptr, length) >
+                 0,
+             "send");
     } else {
         must(sendto(fd.get(), query.data(), query.size(), 0, to.get(), to.length) > 0, "sendto");
     }
@@ -219,6 +222,7 @@ void DnsTest::add_senders(const Ip &open, const Ip &router, const Ip &inside, co
     const std::pair<const char *, How> kinds[] = {
         {"udp", {}},
         {"udp connected", {.connected = true}},
+        {"udp connected, named again", {.connected = true, .named = true}},
         {"tcp", {.type = SOCK_STREAM}},
         {"udp bound to eth0", {.device = "eth0"}},
         {"tcp bound to eth0", {.type = SOCK_STREAM, .device = "eth0"}}};

@@ -34,7 +34,7 @@ std::unique_ptr<Helper> start_resolver(const Netns &netns,
 
 struct How {
     int type = SOCK_DGRAM;
-    bool connected = false;
+    bool connected = false, named = false; // and names the server in each datagram
     const char *device = nullptr;
     Ip source{};
     bool has_source = false;
@@ -42,6 +42,8 @@ struct How {
 };
 
 Fd socket_for(const How &how, const Ip &server);
+// Throws unless the resolver answers QUERY and SERVER seems to.
+void receive_answer(int fd, const How &how, const Ip &server, const Bytes &query);
 // Throws unless the resolver answers and SERVER seems to.
 void ask(const How &how, const Ip &server, const Bytes &query);
 // One unconnected socket, four servers at once: each answer is attributed to the server that was asked.

@@ -30,8 +30,10 @@ struct ConnectCase : HookCase {
     int type = SOCK_DGRAM;
     bool v6only = false;
     bool v4_name = false; // an IPv6 socket is given a sockaddr_in
-    std::string asked;    // address that the caller names
-    std::string shown;    // that getpeername shows; empty: the same
+    enum class Bound { no, port, address, device } bound = Bound::no;
+    bool named = false; // the datagram names the server once more
+    std::string asked;  // address that the caller names
+    std::string shown;  // that getpeername shows; empty: the same
     int port = 53;
     Maker maker = Maker::user;
     // Who answers ("10.43.0.1:53"), or "refused" (by the uplink), or "unreachable" (by the socket itself).
@@ -45,16 +47,19 @@ struct HookPolicy {
 };
 
 inline std::vector<HookPolicy> hook_policies() {
-    return {{"none", {}},
-            {"v4", {"--dns", "10.43.0.1"}},
-            {"v4port", {"--dns", "10.43.0.1:5353"}},
-            {"v6", {"--dns", "2001:db8:43::1"}},
-            {"v6port", {"--dns", "[2001:db8:43::1]:5353"}},
-            {"both", {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}},
-            {"boot",
-             {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1", "--bootstrap-dns", "198.51.100.53=vpn.example",
-              "--bootstrap-dns", "2001:db8:7::53=vpn.example"}},
-            {"tunnel", {"--tunnel", "vpn0", "--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}}};
+    return {
+        {"none", {}},
+        {"v4", {"--dns", "10.43.0.1"}},
+        {"v4port", {"--dns", "10.43.0.1:5353"}},
+        {"v6", {"--dns", "2001:db8:43::1"}},
+        {"v6port", {"--dns", "[2001:db8:43::1]:5353"}},
+        {"both", {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}},
+        {"boot",
+         {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1", "--bootstrap-dns", "198.51.100.53=vpn.example",
+          "--bootstrap-dns", "2001:db8:7::53=vpn.example"}},
+        {"tunnel", {"--tunnel", "vpn0", "--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}},
+        {"tunnel4", {"--tunnel", "vpn0", "--dns", "10.43.0.1"}},
+        {"tunnelport", {"--tunnel", "vpn0", "--dns", "10.43.0.1:5353", "--dns", "[2001:db8:43::1]:5353"}}};
 }
 
 namespace hooks {
@@ -88,8 +93,13 @@ inline const std::vector<Row> &rows() {
          true},
         {"resolver_of_another_port", "goes to the resolver", "v6port", "", "", "2001:db8:43::1",
          "2001:db8:43::1:5353", true},
-        {"public", "a tunnel leads to a resolver", "tunnel", "198.51.100.53", "10.43.0.1:53",
-         "2001:db8:7::53", "2001:db8:43::1:53"},
+        {"public", "goes to the resolver", "tunnel", "198.51.100.53", "10.43.0.1:53", "2001:db8:7::53",
+         "2001:db8:43::1:53", true},
+        {"public", "goes to the resolver", "tunnel4", "198.51.100.53", "10.43.0.1:53", "", "", true},
+        {"public", "bound sockets while a tunnel leads to the resolver", "tunnel4", "", "", "2001:db8:7::53",
+         "10.43.0.1:53"},
+        {"public", "resolvers on another port than 53 while a tunnel leads to them", "tunnelport",
+         "198.51.100.53", "10.43.0.1:5353", "2001:db8:7::53", "2001:db8:43::1:5353"},
         {"none", "no resolver given", "none", "198.51.100.53", "refused", "2001:db8:7::53", "refused"},
         {"none_of_this_family", "no resolver given", "v6", "198.51.100.53", "refused", "", ""},
         {"first", "loopback", "both", "127.0.0.1", "127.0.0.1:53", "::1", "::1:53"},
@@ -123,8 +133,9 @@ inline ConnectCase connect_case(const std::string &name, const Row &row, int fam
                                 const std::string &asked, const std::string &end) {
     ConnectCase c;
     c.name = name;
-    c.hooks = family == AF_INET ? std::vector<std::string>{"connect4", "getpeername4"}
-                                : std::vector<std::string>{"connect6", "getpeername6"};
+    const std::string suffix = family == AF_INET ? "4" : "6";
+    c.hooks = {"connect" + suffix, "getpeername" + suffix};
+    if (type == SOCK_DGRAM) c.hooks.push_back("recvmsg" + suffix);
     c.row = row.row;
     c.reason = row.rewritten ? "dns" : "";
     c.policy = row.policy;
@@ -197,6 +208,48 @@ inline std::vector<ConnectCase> connect_cases() {
     }
     out.push_back(hooks::connect_case("beside_the_bootstrap_server", no_boot, AF_INET, SOCK_DGRAM, "10.9.0.1",
                                       "10.43.0.1:53"));
+    // What is bound is served packet by packet while a tunnel is there, and else goes to the resolver as
+    // others.
+    using Bound = ConnectCase::Bound;
+    const hooks::Row bound = {"", "bound sockets while a tunnel leads to the resolver", "tunnel", "", "", "",
+                              ""};
+    const auto add_bound = [&](const hooks::Row &row, Bound how, const char *name, bool served) {
+        for (const auto &kind : kinds)
+            for (int type : {SOCK_DGRAM, SOCK_STREAM}) {
+                out.push_back(hooks::connect_case(std::string("bound_to_") + name + '_' + row.policy + '_' +
+                                                      (type == SOCK_DGRAM ? "udp_" : "tcp_") + kind.name,
+                                                  row, kind.family, type, kind.asked,
+                                                  served ? kind.resolver : "refused"));
+                out.back().bound = how;
+            }
+    };
+    add_bound(bound, Bound::port, "a_port", true);
+    add_bound(bound, Bound::address, "an_address", true);
+    add_bound(bound, Bound::device, "the_uplink", true);
+    add_bound(both, Bound::port, "a_port", true);
+    add_bound(both, Bound::device, "the_uplink", false); // from where no way leads to the resolver
+    // A connected socket that names its server in each datagram.
+    const hooks::Row tunnel = {"", "goes to the resolver", "tunnel", "", "", "", "", true};
+    const hooks::Row away = {"", "another network namespace", "both", "", "", "", "", false,
+                             53, Maker::other_netns};
+    for (const auto &kind : kinds)
+        for (const auto *row : {&both, &tunnel, &bound, &away}) {
+            const bool elsewhere = row == &away, mapped = std::string(kind.asked).starts_with("::ffff:");
+            out.push_back(hooks::connect_case(
+                std::string("named_again_") + kind.name +
+                    (row == &bound ? "_bound"
+                     : elsewhere   ? "_elsewhere"
+                                   : "") +
+                    '_' + row->policy,
+                *row, kind.family, SOCK_DGRAM, kind.asked,
+                elsewhere ? std::string(mapped ? kind.asked + 7 : kind.asked) + ":53" : kind.resolver));
+            out.back().named = true;
+            if (row == &bound) out.back().bound = Bound::port;
+            out.back().hooks.push_back(kind.family == AF_INET || mapped ? "sendmsg4" : "sendmsg6");
+        }
+    // A link-local server is one of a device.
+    out.push_back(
+        hooks::connect_case("link_local", bound, AF_INET6, SOCK_DGRAM, "fe80::53", "2001:db8:43::1:53"));
     // The kernel takes the unspecified address for loopback.
     const hooks::Row unspecified = {"", "loopback", "both", "", "", "", ""};
     for (int type : {SOCK_DGRAM, SOCK_STREAM}) {

@@ -3,6 +3,8 @@
 // what the caller is shown, and what is counted.
 #include <algorithm>
 
+#include <net/if.h>
+
 #include <gtest/gtest.h>
 
 #include "netns/hooks_world.h"
@@ -40,13 +42,25 @@ Fd socket_of(const ConnectCase &c) {
     const int only = c.v6only;
     if (c.family == AF_INET6 && setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
         throw std::runtime_error("IPV6_V6ONLY");
+    using Bound = ConnectCase::Bound;
+    if (c.bound == Bound::device && setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, "up0", 3) < 0)
+        throw std::runtime_error("SO_BINDTODEVICE");
+    const bool mapped = c.asked.starts_with("::ffff:");
+    const char *own = c.bound == Bound::port ? (c.family == AF_INET ? "0.0.0.0" : "::")
+                      : c.family == AF_INET  ? "10.9.0.2"
+                      : mapped               ? "::ffff:10.9.0.2"
+                                             : "2001:db8:9::2";
+    const SockAddr from(Ip::of(own), 0);
+    if ((c.bound == Bound::port || c.bound == Bound::address) && bind(fd.get(), from.get(), from.length) < 0)
+        throw std::runtime_error("bind");
     return fd;
 }
 
 SockAddr asked_by(const ConnectCase &c) {
     const std::string prefix = "::ffff:";
     const std::string text = c.v4_name ? c.asked.substr(prefix.size()) : c.asked;
-    return SockAddr(Ip::of(text.c_str()), static_cast<std::uint16_t>(c.port));
+    return SockAddr(Ip::of(text.c_str()), static_cast<std::uint16_t>(c.port),
+                    c.asked.starts_with("fe80:") ? if_nametoindex("up0") : 0);
 }
 
 } // namespace
@@ -58,12 +72,15 @@ TEST_P(HooksConnect, AsThePageSays) {
     Asked asked;
     world->inside(c.maker, [&] {
         const Fd fd = socket_of(c);
-        asked = ask(fd.get(), asked_by(c), c.type);
+        asked = ask(fd.get(), asked_by(c), c.type, c.named);
     });
     EXPECT_EQ(asked.end, c.end);
     // A refused TCP connect has no peer.
     if (c.end != "unreachable" && !(c.end == "refused" && c.type == SOCK_STREAM)) {
         EXPECT_EQ(asked.peer, fmt::format("{}:{}", c.shown.empty() ? c.asked : c.shown, c.port));
+        if (c.type == SOCK_DGRAM && c.end != "refused") {
+            EXPECT_EQ(asked.from, asked.peer);
+        }
     }
     EXPECT_EQ(world->count(counter_of(c), LK_DNS) - before, c.reason == "dns" ? 1u : 0u);
 }
@@ -78,12 +95,14 @@ class HooksReconnect : public HooksConnect {};
 // What the socket asked before is forgotten when it connects anew.
 TEST_P(HooksReconnect, ToAnotherPortShowsTheRealPeer) {
     const ConnectCase &c = GetParam();
-    world->attach("both");
+    world->attach(c.policy);
     world->inside(c.maker, [&] {
         const Fd fd = socket_of(c);
-        const Asked first = ask(fd.get(), asked_by(c), c.type);
-        EXPECT_EQ(first.end, c.end);
-        EXPECT_EQ(first.peer, c.asked + ":53");
+        for (int turn = 0; turn < (c.type == SOCK_DGRAM ? 2 : 1); ++turn) { // the second with its old address
+            const Asked first = ask(fd.get(), asked_by(c), c.type);
+            EXPECT_EQ(first.end, c.end);
+            EXPECT_EQ(first.peer, c.asked + ":53");
+        }
         const auto with = [&](const char *last, int port) {
             ConnectCase other = c;
             other.asked = c.asked.substr(0, c.asked.size() - 2) + last;
@@ -113,7 +132,8 @@ TEST_P(HooksReconnect, ToAnotherPortShowsTheRealPeer) {
 std::vector<ConnectCase> rewritten_public() {
     std::vector<ConnectCase> out;
     for (const ConnectCase &c : connect_cases())
-        if (c.policy == "both" && c.name.find("_public_") != std::string::npos && c.reason == "dns")
+        if ((c.policy == "both" || c.policy == "tunnel") && c.name.find("_public_") != std::string::npos &&
+            c.reason == "dns")
             out.push_back(c);
     return out;
 }

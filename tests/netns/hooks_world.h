@@ -87,14 +87,14 @@ class HookWorld {
                const std::vector<std::uint16_t> &ports);
 };
 
-// What came of one connect: who answered ("10.43.0.1:53", "refused", "unreachable" or an error's text), and
-// what getpeername showed.
+// What came of one connect: who answered ("10.43.0.1:53", "refused", "unreachable" or an error's text), what
+// getpeername showed, and from whom a datagram seemed to come.
 struct Asked {
-    std::string end, peer;
+    std::string end, peer, from;
 };
 
 // Connects FD, sends a query, takes the answer.
-inline Asked ask(int fd, const SockAddr &to, int type) {
+inline Asked ask(int fd, const SockAddr &to, int type, bool named = false) {
     const timeval limit{3, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
@@ -103,11 +103,15 @@ inline Asked ask(int fd, const SockAddr &to, int type) {
         if (errno == ENETUNREACH) return "unreachable";
         return fmt::format("{}: {}", what, strerror(errno));
     };
-    if (connect(fd, to.get(), to.length) < 0) return {failed("connect"), ""};
-    Asked asked{"", peer_of(fd)};
-    if (type == SOCK_DGRAM && send(fd, "?", 1, 0) < 0) return {failed("send"), asked.peer};
+    if (connect(fd, to.get(), to.length) < 0) return {failed("connect"), "", ""};
+    Asked asked{"", peer_of(fd), ""};
+    if (type == SOCK_DGRAM && sendto(fd, "?", 1, 0, named ? to.get() : nullptr, named ? to.length : 0) < 0)
+        return {failed("send"), asked.peer, ""};
     char answer[64];
-    const ssize_t got = recv(fd, answer, sizeof(answer), 0);
+    SockAddr from;
+    from.length = sizeof(from.storage);
+    const ssize_t got = recvfrom(fd, answer, sizeof(answer), 0, from.get(), &from.length);
+    if (got >= 0 && from.length > 0) asked.from = text_of(from);
     asked.end = got < 0 ? failed("recv") : std::string(answer, static_cast<std::size_t>(got));
     return asked;
 }
@@ -123,6 +127,7 @@ inline HookWorld::HookWorld(const std::string &name)
     const std::vector<const char *> outside = {"198.51.100.53", "198.51.100.7",   "198.51.100.8",
                                                "198.51.100.9",  "2001:db8:7::53", "2001:db8:7::7",
                                                "2001:db8:7::8"};
+    isp_.ip("addr add fe80::53/64 dev up0 nodad");
     for (const char *address : outside)
         isp_.ip(fmt::format("addr add {} dev lo{}", address, strchr(address, ':') ? " nodad" : ""));
     serve(isp_, outside, {53, 80});

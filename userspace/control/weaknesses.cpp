@@ -17,6 +17,10 @@ const char *without(const std::string &hook) {
         return "PACKET_QDISC_BYPASS and AF_XDP are not refused, and pass below the filter";
     if (hook == "sock_create") return "new sockets of the VPN user are not known as such and are refused";
     if (hook.starts_with("connect")) return "connected DNS sockets are not sent to the resolver";
+    if (hook.starts_with("recvmsg"))
+        return "connected DNS sockets see answers come from the resolver, and some programs wait in vain";
+    if (hook.starts_with("sendmsg"))
+        return "connected DNS sockets that name the server once more get no answer";
     return "getpeername shows the resolver in place of the server that was asked";
 }
 

@@ -146,6 +146,8 @@ Built build_image(const Document &document, const Topology &topology) {
     if (const auto scope = host_scope(document); scope != no_scope) {
         const auto &policy = policy_of(scope);
         image.host.policy = policy.record;
+        // Which uplink a socket will use, and so whose resolver, is not known when it connects.
+        if (document.scopes.size() > 1) image.host.policy.way4.routed = image.host.policy.way6.routed = 0;
         // Of all scopes the strictest: a socket belongs to no uplink.
         if (std::ranges::any_of(document.scopes, [](const Scope &each) { return each.policy.lock_sockets; }))
             image.host.policy.flags |= LK_POLICY_LOCK_SOCKETS;

@@ -58,7 +58,21 @@ std::optional<Found> tunnel_to(const Address &resolver, const Policy &policy, co
     return best;
 }
 
-void add_way(lk_policy &record, const Resolver &resolver, const Found &found) {
+// By what is seen of the tunnel itself and of other devices; routes of theirs are not.
+bool is_routed(const Found &found, const Address &resolver, const Topology &topology) {
+    const auto [length, default_route] = found.rank;
+    if (length == 0 && !default_route) return false;
+    const auto leads_there = [&resolver, length = length](const DeviceAddress &own) {
+        const auto net = own.on_link();
+        return net.contains(resolver) && net.length + 1 >= length;
+    };
+    return std::ranges::none_of(topology.devices, [&](const Device &device) {
+        return device.ifindex != found.device->ifindex && !device.loopback &&
+               std::ranges::any_of(device.addresses, leads_there);
+    });
+}
+
+void add_way(lk_policy &record, const Resolver &resolver, const Found &found, const Topology &topology) {
     const bool v4 = resolver.address.is_v4();
     auto &way = v4 ? record.way4 : record.way6;
     way.resolver = resolver.address.abi();
@@ -67,6 +81,7 @@ void add_way(lk_policy &record, const Resolver &resolver, const Found &found) {
     way.port = htons(resolver.port);
     way.mtu = static_cast<__u16>(std::min(found.device->mtu, 0xffffu));
     way.neighbour = found.device->ethernet() ? 1 : 0;
+    way.routed = is_routed(found, resolver.address, topology) ? 1 : 0;
     (v4 ? record.resolver4 : record.resolver6) = resolver.address.abi();
     (v4 ? record.resolver4_port : record.resolver6_port) = htons(resolver.port);
 }
@@ -80,7 +95,7 @@ void add_ways(lk_policy &record, const Policy &policy, const Topology &topology,
             const auto &way = resolver.address.is_v4() ? record.way4 : record.way6;
             if (way.ifindex != 0) continue;
             if (const auto found = tunnel_to(resolver.address, policy, topology, classes, guess))
-                add_way(record, resolver, *found);
+                add_way(record, resolver, *found, topology);
         }
 }
 

@@ -18,10 +18,15 @@ namespace lk {
 const std::vector<CgroupHookKind> &cgroup_hook_kinds() {
     static const std::vector<CgroupHookKind> kinds{
         {"sock_create", "lk_sock_create", BPF_CGROUP_INET_SOCK_CREATE},
-        {"connect4", "lk_connect4", BPF_CGROUP_INET4_CONNECT},
-        {"connect6", "lk_connect6", BPF_CGROUP_INET6_CONNECT},
+        // Before connect, which they hide:
         {"getpeername4", "lk_getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
         {"getpeername6", "lk_getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
+        {"recvmsg4", "lk_recvmsg4", BPF_CGROUP_UDP4_RECVMSG},
+        {"recvmsg6", "lk_recvmsg6", BPF_CGROUP_UDP6_RECVMSG},
+        {"sendmsg4", "lk_sendmsg4", BPF_CGROUP_UDP4_SENDMSG},
+        {"sendmsg6", "lk_sendmsg6", BPF_CGROUP_UDP6_SENDMSG},
+        {"connect4", "lk_connect4", BPF_CGROUP_INET4_CONNECT},
+        {"connect6", "lk_connect6", BPF_CGROUP_INET6_CONNECT},
         {"setsockopt", "lk_setsockopt", BPF_CGROUP_SETSOCKOPT},
     };
     return kinds;

@@ -62,6 +62,35 @@ TEST(Ways, ATunnelIsOneWithItsAddressAndPort) {
     EXPECT_EQ(Address::from_abi(record.way6.source).str(), "fd42::2");
 }
 
+// By the tunnel's own prefix or its default route; else only packets are carried there.
+TEST(Ways, ARouteByTheTunnelIsKnown) {
+    const auto routed = [](unsigned prefix_length, bool default_route) {
+        Machine machine;
+        machine.add(4, DeviceClass::tunnel, {own("10.42.0.2", prefix_length)}).default_route = default_route;
+        const lk_policy record = machine.ways({"10.42.0.1"});
+        EXPECT_EQ(record.way4.ifindex, 4u);
+        return record.way4.routed != 0;
+    };
+    EXPECT_TRUE(routed(24, false));
+    EXPECT_TRUE(routed(32, true));
+    EXPECT_FALSE(routed(32, false));
+}
+
+// A container's network, say, or another tunnel.
+TEST(Ways, ADeviceWhosePrefixIsNoWiderTakesTheResolversPackets) {
+    const auto routed = [](unsigned prefix_length, bool default_route, unsigned other_length) {
+        Machine machine;
+        machine.add(4, DeviceClass::tunnel, {own("10.42.0.2", prefix_length)}).default_route = default_route;
+        machine.add(5, DeviceClass::inside, {own("10.42.0.9", other_length)});
+        return machine.ways({"10.42.0.1"}).way4.routed != 0;
+    };
+    EXPECT_TRUE(routed(24, false, 16));
+    EXPECT_FALSE(routed(24, false, 24));
+    EXPECT_FALSE(routed(24, false, 28));
+    EXPECT_FALSE(routed(32, true, 16));
+    EXPECT_TRUE(routed(32, true, 32));
+}
+
 TEST(Ways, WhatCannotSendIsNone) {
     const auto none = [](DeviceAddress address, bool up) {
         Machine machine;
