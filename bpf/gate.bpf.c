@@ -8,6 +8,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "daemon.h"
 #include "kernel_net.h"
 #include "lookup.h"
 
@@ -40,10 +41,7 @@ static __always_inline int lk_is_tunnel(const struct net_device *device) {
 
 /* By the socket itself: whose it was made, and in which cgroup. */
 static __noinline int lk_is_vpn_daemon(const struct lk_policy *policy, __u32 uid, const void *cgroup) {
-    for (__u32 i = 0; i < LK_MAX_UIDS; i++) {
-        if (i >= policy->n_uids) break;
-        if (policy->uids[i] == uid) return 1;
-    }
+    if (lk_uid_is_daemon(policy, uid)) return 1;
     for (__u32 i = 0; i < LK_MAX_CGROUPS; i++) {
         if (i >= policy->n_cgroups) break;
         if (lk_cgroup_ancestor(cgroup, policy->cgroups[i].level) == policy->cgroups[i].id) return 1;

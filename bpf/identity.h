@@ -6,6 +6,7 @@
 #ifndef LEAKBPF_BPF_IDENTITY_H
 #define LEAKBPF_BPF_IDENTITY_H
 
+#include "daemon.h"
 #include "maps.h"
 
 /* Accepted sockets take their listener's mark with them (BPF_F_CLONE). */
@@ -15,14 +16,5 @@ struct {
     __type(key, int);
     __type(value, struct lk_mark);
 } lk_marks SEC(".maps");
-
-/* Is this uid one of the policy's? Never with n_uids 0. */
-static __always_inline int lk_uid_is_daemon(const struct lk_policy *policy, __u32 uid) {
-    for (__u32 i = 0; i < LK_MAX_UIDS; i++) {
-        if (i >= policy->n_uids) break;
-        if (policy->uids[i] == uid) return 1;
-    }
-    return 0;
-}
 
 #endif

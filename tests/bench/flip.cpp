@@ -172,18 +172,13 @@ int main_of(int argc, char **argv) {
         ->delimiter(',')
         ->check(CLI::Range(1, 1'000));
     CLI11_PARSE(app, argc, argv);
-    return harness::Sandbox::run("bench_flip", [&] {
-        try {
-            std::vector<Figures> all;
-            for (const unsigned devices : options.devices)
-                for (const unsigned gateways : options.gateways)
-                    all.push_back(measure(gateways, devices, options));
-            options.json ? print_json(all, options) : print_table(all);
-            return 0;
-        } catch (const std::exception &error) {
-            fmt::print(stderr, "bench_flip: {}\n", error.what());
-            return 2;
-        }
+    return harness::Sandbox::run_program("bench_flip", [&] {
+        std::vector<Figures> all;
+        for (const unsigned devices : options.devices)
+            for (const unsigned gateways : options.gateways)
+                all.push_back(measure(gateways, devices, options));
+        options.json ? print_json(all, options) : print_table(all);
+        return 0;
     });
 }
 

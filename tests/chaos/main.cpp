@@ -138,14 +138,9 @@ int main_of(int argc, char **argv) {
     options.action.fault = options.fault == "detach"     ? Fault::detach
                            : options.fault == "follower" ? Fault::follower
                                                          : Fault::none;
-    return harness::Sandbox::run("chaos", [&] {
-        try {
-            options.roam.seed = options.seed;
-            return options.roam.events > 0 ? roam(options.roam) : chaos(options);
-        } catch (const std::exception &error) {
-            fmt::print(stderr, "chaos: {}\n", error.what());
-            return 2;
-        }
+    return harness::Sandbox::run_program("chaos", [&] {
+        options.roam.seed = options.seed;
+        return options.roam.events > 0 ? roam(options.roam) : chaos(options);
     });
 }
 

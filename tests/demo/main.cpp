@@ -111,17 +111,5 @@ int demo() {
 } // namespace
 
 int main() {
-    try {
-        return lk::harness::Sandbox::run("demo", [] {
-            try {
-                return demo();
-            } catch (const std::exception &error) {
-                fmt::print(stderr, "demo: {}\n", error.what());
-                return 1;
-            }
-        });
-    } catch (const std::exception &error) {
-        fmt::print(stderr, "demo: {}\n", error.what());
-        return 1;
-    }
+    return lk::harness::Sandbox::run_program("demo", demo);
 }

@@ -197,4 +197,16 @@ int Sandbox::run(const std::string &test, const std::function<int()> &body) {
     return status_of(status);
 }
 
+int Sandbox::run_program(const std::string &test, const std::function<int()> &body) {
+    const auto told = [&test](const std::function<int()> &part) {
+        try {
+            return part();
+        } catch (const std::exception &error) {
+            fmt::print(stderr, "{}: {}\n", test, error.what());
+            return 2;
+        }
+    };
+    return told([&] { return run(test, [&] { return told(body); }); });
+}
+
 } // namespace lk::harness

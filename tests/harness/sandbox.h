@@ -22,6 +22,9 @@ class Sandbox {
     // N.
     static int run(const std::string &test, const std::function<int()> &body);
 
+    // The same for a program of its own: an exception of BODY is told as "TEST: what", with exit status 2.
+    static int run_program(const std::string &test, const std::function<int()> &body);
+
     // The sandbox that this process is in; throws outside of one.
     static const Sandbox &current();
 

@@ -21,49 +21,39 @@ namespace skeleton {
 
 namespace {
 
-std::span<const std::uint8_t> bytes(const void *data, std::size_t size) {
+// ELF_BYTES: the function of a skeleton that tells where its object lies.
+std::span<const std::uint8_t> bytes(const void *(*elf_bytes)(std::size_t *)) {
+    std::size_t size = 0;
+    const void *data = elf_bytes(&size);
     return {static_cast<const std::uint8_t *>(data), size};
 }
 
 } // namespace
 
 std::array<EmbeddedObject, 2> embedded_objects() {
-    std::size_t uplink_size = 0, exact_size = 0, cgroup_size = 0;
-    const void *uplink = skeleton::lk_uplink__elf_bytes(&uplink_size);
-    const void *exact = skeleton::lk_uplink_exact__elf_bytes(&exact_size);
-    const void *cgroup = skeleton::lk_cgroup__elf_bytes(&cgroup_size);
-    return {{{"lk_uplink", bytes(uplink, uplink_size), bytes(exact, exact_size)},
-             {"lk_cgroup", bytes(cgroup, cgroup_size)}}};
+    return {
+        {{"lk_uplink", bytes(skeleton::lk_uplink__elf_bytes), bytes(skeleton::lk_uplink_exact__elf_bytes)},
+         {"lk_cgroup", bytes(skeleton::lk_cgroup__elf_bytes)}}};
 }
 
 EmbeddedObject tunnel_object() {
-    std::size_t size = 0;
-    const void *tunnel = skeleton::lk_tunnel__elf_bytes(&size);
-    return {"lk_tunnel", bytes(tunnel, size)};
+    return {"lk_tunnel", bytes(skeleton::lk_tunnel__elf_bytes)};
 }
 
 EmbeddedObject gate_object() {
-    std::size_t size = 0;
-    const void *gate = skeleton::lk_gate__elf_bytes(&size);
-    return {"lk_gate", bytes(gate, size)};
+    return {"lk_gate", bytes(skeleton::lk_gate__elf_bytes)};
 }
 
 EmbeddedObject gate_cgroup_object() {
-    std::size_t size = 0;
-    const void *gate = skeleton::lk_gate_cgroup__elf_bytes(&size);
-    return {"lk_gate_cgroup", bytes(gate, size)};
+    return {"lk_gate_cgroup", bytes(skeleton::lk_gate_cgroup__elf_bytes)};
 }
 
 EmbeddedObject compat_object() {
-    std::size_t size = 0;
-    const void *compat = skeleton::lk_compat__elf_bytes(&size);
-    return {"lk_compat", bytes(compat, size)};
+    return {"lk_compat", bytes(skeleton::lk_compat__elf_bytes)};
 }
 
 EmbeddedObject lsm_object() {
-    std::size_t size = 0;
-    const void *lsm = skeleton::lk_lsm__elf_bytes(&size);
-    return {"lk_lsm", bytes(lsm, size)};
+    return {"lk_lsm", bytes(skeleton::lk_lsm__elf_bytes)};
 }
 
 std::uint64_t embedded_digest() {

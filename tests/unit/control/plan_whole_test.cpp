@@ -6,21 +6,18 @@
 #include "control/control.h"
 #include "control/detach.h"
 #include "control/scopes.h"
+#include "plans.h"
 
 namespace lk {
 namespace {
 
 using test::Dev;
+using test::plan;
+using test::policy;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-Policy policy(const char *gateway = "198.51.100.7:1194/udp") {
-    Policy made;
-    made.gateways.push_back(Gateway::parse(gateway).value());
-    return made;
-}
 
 Scope scope(std::vector<std::string> uplinks, bool takes_new = true, Policy asked = policy()) {
     return {std::move(uplinks), takes_new, {}, std::move(asked)};
@@ -38,12 +35,6 @@ Topology machine() {
                            Dev(3, "eth1").addr("10.2.0.5", 24), Dev(4, "tun0", "tun").type(ARPHRD_NONE),
                            Dev(5, "br-c", "bridge").addr("10.3.0.1", 24),
                            Dev(6, "veth1", "veth").port_of(5)});
-}
-
-Plan plan(const AttachRequest &asked, const Document &current, const Topology &topology) {
-    Result<Plan> made = plan_attach(asked, current, topology);
-    EXPECT_TRUE(made) << (made ? "" : made.error().message);
-    return made ? *std::move(made) : Plan{};
 }
 
 TEST(PlanWhole, AScopeWithoutInterfacesGuardsEveryUplink) {
