@@ -197,21 +197,16 @@ int main_of(int argc, char **argv) {
     app.add_option("--queries", options.queries, "in all, of each");
     app.add_option("--sockets", options.sockets, "new sockets in all, of each");
     CLI11_PARSE(app, argc, argv);
-    return harness::Sandbox::run("bench_dns", [&] {
-        try {
-            fmt::print(
-                "{} rounds, a query of {} bytes to 203.0.113.200; {} queries by {} sockets, and {} new "
-                "sockets one by one and {} at once\n",
-                options.rounds, query_bytes, options.queries, options.at_once, options.sockets,
-                options.at_once);
-            std::uint64_t lost = 0;
-            for (const Route route : {Route::tunnel, Route::uplink})
-                lost += measure(options, route);
-            return lost == 0 ? 0 : 1;
-        } catch (const std::exception &error) {
-            fmt::print(stderr, "bench_dns: {}\n", error.what());
-            return 2;
-        }
+    return harness::Sandbox::run_program("bench_dns", [&] {
+        fmt::print("{} rounds, a query of {} bytes to 203.0.113.200; {} queries by {} sockets, and {} new "
+                   "sockets one by "
+                   "one and {} at once\n",
+                   options.rounds, query_bytes, options.queries, options.at_once, options.sockets,
+                   options.at_once);
+        std::uint64_t lost = 0;
+        for (const Route route : {Route::tunnel, Route::uplink})
+            lost += measure(options, route);
+        return lost == 0 ? 0 : 1;
     });
 }
 
