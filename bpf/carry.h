@@ -96,7 +96,8 @@ static __always_inline void lk_carry_rest(struct lk_carry *c, const struct lk_ad
 static __always_inline enum lk_nat_result lk_carry_reserve(struct lk_carry *c) {
     struct lk_nat_bucket *bucket = lk_lookup_nat(c->index);
     if (!bucket) return LK_NAT_FULL;
-    int opens = c->pkt.proto == LK_PROTO_UDP || (c->pkt.tcp_flags & LK_TCP_SYN);
+    /* A SYN-ACK opens nothing: it is what whoever sends from port 53 to a service here gets for an answer. */
+    int opens = c->pkt.proto == LK_PROTO_UDP || (c->pkt.tcp_flags & (LK_TCP_SYN | LK_TCP_ACK)) == LK_TCP_SYN;
     __u32 slot = 0;
     lk_nat_lock(bucket);
     enum lk_nat_result given =

@@ -149,7 +149,7 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
     struct bpf_sock *sk = ctx->sk;
     if (!sk) return 0;
     struct lk_asked *memory = bpf_sk_storage_get(&lk_asked, sk, 0, 0);
-    const int again = memory && memory->rewritten;
+    const int again = memory && memory->rewritten && sk->state == LK_CONNECTED;
     if (memory) memory->rewritten = 0; /* a socket that connects anew */
 
     if (ctx->user_port != LK_HTONS(53)) return 0;

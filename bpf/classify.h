@@ -15,6 +15,7 @@
 struct lk_sender {
     __u32 fwmark;
     __u32 vpn_daemon; /* not 0: by the socket's mark or cgroup */
+    __u32 forwarded;  /* not 0: came in on another device and has no socket */
 };
 
 struct lk_facts {
@@ -80,7 +81,7 @@ static __always_inline void lk_classify_ip(const struct lk_dev *dev, const struc
     const struct lk_policy *policy = &dev->policy;
 
     f->own_source = lk_opaque(dev, lk_is_own(dev, &p->src));
-    if (!f->own_source && !lk_addr_unspecified(&p->src)) return; /* row 3, or row 6 for a query */
+    if (!f->own_source && !lk_addr_unspecified(&p->src)) return; /* row 3, or row 6 for a forwarded query */
     if (f->own_source && sender->vpn_daemon && !(policy->flags & LK_POLICY_STRICT)) return; /* row 4 */
 
     if (p->frag == LK_FRAG_TAIL) {

@@ -63,7 +63,7 @@ int lk_gate_filter(struct bpf_nf_ctx *ctx) {
     struct bpf_dynptr packet;
     pkt.shape = LK_SHAPE_BAD;
     if (!bpf_dynptr_from_skb((struct __sk_buff *)skb, 0, &packet)) lk_gate_read(&packet, &pkt);
-    struct lk_sender sender = {.fwmark = skb->mark};
+    struct lk_sender sender = {.fwmark = skb->mark, .forwarded = ctx->state->sk == NULL};
     const struct sock *sk = ctx->state->sk;
     if ((host->policy.flags & LK_POLICY_IDENTITY) && sk && lk_is_full(sk))
         sender.vpn_daemon =

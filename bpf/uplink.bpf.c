@@ -152,6 +152,8 @@ int lk_egress(struct __sk_buff *skb) {
     }
 
     struct lk_sender sender = {.fwmark = skb->mark};
+    __u32 forwarded = !skb->sk && skb->ingress_ifindex;
+    sender.forwarded = lk_opaque(dev, forwarded);
     if (dev->policy.flags & LK_POLICY_IDENTITY) sender.vpn_daemon = lk_is_vpn_daemon(skb, &dev->policy);
     sender.vpn_daemon = lk_opaque(dev, sender.vpn_daemon);
 

@@ -115,7 +115,7 @@ static __always_inline struct lk_answer lk_verdict_ip(const struct lk_policy *po
 
     /* 3 */
     if (!f->own_source && !(lk_addr_unspecified(&p->src) && lk_link_duty(p, f))) {
-        if (dns) return lk_verdict_dns(policy, p);
+        if (sender->forwarded && dns) return lk_verdict_dns(policy, p);
         return LK_ANSWER(LK_DROP, LK_SOURCE);
     }
     /* 4 */

@@ -94,6 +94,7 @@ void rows_bootstrap(Table &t) {
             p.source = f.own_public;
             return p;
         }());
+        passes("forwarded-nated", packet({})).by(forwarded);
 
         // Another name: above, below, beginning, end, the root, cut, and what only reads like it.
         for (const auto &[name, wire] : std::initializer_list<std::pair<const char *, std::string>>{
@@ -188,7 +189,8 @@ void rows_bootstrap(Table &t) {
         t.add("boot.other-port." + f.tag, "12", LK_NOT_ALLOWED, packet({}).patch(2, {0, 54})).in(world);
         Packet foreign = packet({});
         foreign.source = f.internet;
-        refused("foreign-source", foreign);
+        t.add("boot.foreign-source." + f.tag, "3", LK_SOURCE, foreign).in(world);
+        refused("forwarded-foreign-source", foreign).by(forwarded);
     }
     Query longest;
     longest.name = "\x3f" + std::string(63, 'x') + "\x3d" + std::string(61, 'y') + std::string(1, '\0');

@@ -86,7 +86,8 @@ void rows_dns(Table &t) {
     add("v6-by-v4-resolver-v6-tunnel", LK_DNS_NO_TUNNEL, true, 0, 1);
     add("v4-by-v6-resolver", LK_DNS_NO_RESOLVER, false, 1, 1);
     add("v6-by-v6-resolver-v4-tunnel", LK_DNS_NO_TUNNEL, true, 1, 0);
-    t.add("dns.from-broadcast", "6.3", LK_DNS_FORM, udp("255.255.255.255", "203.0.113.99", 1000, 53));
+    t.add("dns.from-broadcast", "6.3", LK_DNS_FORM, udp("255.255.255.255", "203.0.113.99", 1000, 53))
+        .by(forwarded);
     t.add("dns.netbios-broadcast", "7.2", LK_DNS, udp("192.168.1.10", "192.168.1.255", 137, 137));
     t.add("dns.netbios-broadcast-allowed", "10", LK_LAN, udp("192.168.1.10", "192.168.1.255", 137, 137))
         .in(names);

@@ -40,6 +40,7 @@ void rows_fragment(Table &t) {
         add("after-29-s", LK_GATEWAY, gateway.tail(7)).after(gateway.first(7)).gap(29);
         add("after-31-s", LK_FRAGMENT, gateway.tail(7)).after(gateway.first(7)).gap(31);
         add("refreshed", LK_LAN, lan.tail(7)).after(lan.first(7)).after(lan.first(7)).gap(29);
+        add("forwarded-tail", LK_LAN, lan.tail(7)).after(lan.first(7)).by(forwarded);
         add("tail-wrong-source", LK_FRAGMENT, gateway.tail(7))
             .after(udp(f.stranger, f.gw_udp, 1000, 1194).first(7));
         add("no-lan-first", LK_FRAGMENT, lan.tail(7)).after(lan.first(7)).in(with([](World &w) {

@@ -33,8 +33,9 @@ void strict_rows(Table &t, const Family &f) {
     add("marked-named", LK_GATEWAY, named, marked);
     refused("unmarked-named", named, local);
     refused("wrong-mark", named, marked_elsewhere);
-    add("mark-beyond-mask", LK_GATEWAY, named, {false, 0xabcd51});
-    refused("mark-cut-by-mask", named, {false, 0x5100});
+    add("mark-beyond-mask", LK_GATEWAY, named, {false, false, 0xabcd51});
+    refused("mark-cut-by-mask", named, {false, false, 0x5100});
+    add("forwarded-marked", LK_GATEWAY, named, {false, true, 0x51});
     refused("marked-any-entry", udp(f.own, f.gw_any, 1000, 1194), marked);
     refused("marked-port-only", tcp(f.own, f.gw_port, 1000, 443), marked);
     add("marked-tcp-named", LK_GATEWAY, tcp(f.own, f.gw_port, 1000, 4433), marked);
@@ -82,6 +83,7 @@ void rows_gateway(Table &t) {
         yes("any-esp", other(f.own, f.gw_any, 50, 40));
         yes("any-gre", other(f.own, f.gw_any, 47, 40));
         yes("any-echo", f.tag == "v4" ? icmp(f.own, f.gw_any, 8) : icmp6(f.own, f.gw_any, 128));
+        yes("any-forwarded", udp(f.own, f.gw_any, 1000, 1194)).by(forwarded);
         yes("any-no-lan", udp(f.own, f.gw_any, 1000, 1194)).in(with([](World &w) {
             w.policy.no_lan = true;
         }));

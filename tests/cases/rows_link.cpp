@@ -76,6 +76,7 @@ void arp_rows(Table &t) {
     arp_case("lan-carved-out", LK_ETHERTYPE, arp(own, "192.168.1.20")).in(with([](World &w) {
         w.tunnels.push_back({*Address::parse("192.168.1.20"), 32});
     }));
+    arp_case("forwarded", LK_ARP, arp(own, "192.168.1.20")).by(forwarded);
     arp_case("daemon-internet", LK_ETHERTYPE, arp(own, "203.0.113.200")).by(daemon_sender);
     arp_case("28-bytes", LK_ARP, arp(own, "192.168.1.20").cut(28));
     arp_case("27-bytes", LK_ETHERTYPE, arp(own, "192.168.1.20").cut(27));

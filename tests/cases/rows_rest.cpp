@@ -56,6 +56,7 @@ void rows_rest(Table &t) {
         add("rest.ipip", "12", LK_NOT_ALLOWED, other(f.own, f.internet, 4, 40));
         add("rest.silent", "12", LK_NOT_ALLOWED, tcp(f.own, f.internet, 1000, 443)).in(silent);
         add("rest.marked-not-strict", "12", LK_NOT_ALLOWED, tcp(f.own, f.internet, 1000, 443)).by(marked);
+        add("rest.forwarded", "12", LK_NOT_ALLOWED, tcp(f.own, f.internet, 1000, 443)).by(forwarded);
         add("rest.any-destination", "12", LK_NOT_ALLOWED, udp(f.own, f.any, 1000, 443));
     }
     t.add("multicast.ssdp-site", "11", LK_MULTICAST, udp("fe80::10", "ff05::c", 1000, 1900));

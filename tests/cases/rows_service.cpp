@@ -32,6 +32,7 @@ void dhcp4(Table &t) {
     add("tcp", "12", LK_NOT_ALLOWED, tcp(own, all, 68, 67));
     add("first", "12", LK_NOT_ALLOWED, udp(own, all, 68, 67, 300).first(1));
     add("any-first", "3", LK_SOURCE, udp(any, all, 68, 67, 300).first(1));
+    add("forwarded", "8.1", LK_LINK, udp(any, all, 68, 67, 300)).by(forwarded);
     add("daemon", "4", LK_VPN_DAEMON, udp(any, all, 68, 67, 300)).by(daemon_sender);
     add("strict", "8.1", LK_LINK, udp(any, all, 68, 67, 300)).in(with([](World &w) {
         w.policy.strict = true;

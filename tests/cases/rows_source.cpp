@@ -25,24 +25,37 @@ void rows_source(Table &t) {
         add("source.lan-neighbour", "3", LK_SOURCE, udp(f.lan, f.router, 1000, 2000));
         add("source.any", "3", LK_SOURCE, udp(f.any, f.lan, 1000, 2000));
         add("source.any-gateway", "3", LK_SOURCE, udp(f.any, f.gw_any, 1000, 2000));
-        add("source.any-port-53", "6.3", LK_DNS_FORM, udp(f.any, f.internet, 1000, 53));
+        add("source.any-port-53", "3", LK_SOURCE, udp(f.any, f.internet, 1000, 53));
         add("source.stranger-gateway", "3", LK_SOURCE, udp(f.stranger, f.gw_any, 1000, 2000));
         add("source.stranger-daemon", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 2000))
             .by(daemon_sender);
         add("source.stranger-tail", "3", LK_SOURCE, udp(f.stranger, f.lan, 1000, 2000).tail(1));
-        add("source.stranger-internet", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 443));
-        add("source.stranger-lan", "3", LK_SOURCE, udp(f.stranger, f.lan, 1000, 443));
-        add("source.own-443", "10", LK_LAN, udp(f.own, f.lan, 1000, 443));
-        add("source.stranger-udp-53", "6.4", LK_DNS, udp(f.stranger, f.internet, 1000, 53)).rewritten();
-        add("source.stranger-tcp-53", "6.4", LK_DNS, tcp(f.stranger, f.lan, 1000, 53)).rewritten();
-        add("source.stranger-first-53", "6.3", LK_DNS_FORM, udp(f.stranger, f.internet, 1000, 53).first(1));
-        add("source.stranger-tail-53", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 53).tail(1));
-        add("source.stranger-from-53", "3", LK_SOURCE, udp(f.stranger, f.internet, 53, 1000));
-        add("source.stranger-udplite-53", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 53).proto(136));
-        add("source.stranger-853", "3", LK_SOURCE, udp(f.stranger, f.lan, 1000, 853));
-        add("source.stranger-53-gateway", "6.4", LK_DNS, udp(f.stranger, f.gw_dns, 1000, 53)).rewritten();
-        add("source.own-53-gateway", "5", LK_GATEWAY, udp(f.own, f.gw_dns, 1000, 53));
-        add("source.stranger-53-any-gateway", "6.4", LK_DNS, udp(f.stranger, f.gw_any, 1000, 53)).rewritten();
+        add("source.stranger-local-53", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 53));
+        add("source.forwarded", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 443)).by(forwarded);
+        add("source.forwarded-lan", "3", LK_SOURCE, udp(f.stranger, f.lan, 1000, 443)).by(forwarded);
+        add("source.forwarded-own", "10", LK_LAN, udp(f.own, f.lan, 1000, 443)).by(forwarded);
+        add("source.forwarded-udp-53", "6.4", LK_DNS, udp(f.stranger, f.internet, 1000, 53))
+            .by(forwarded)
+            .rewritten();
+        add("source.forwarded-tcp-53", "6.4", LK_DNS, tcp(f.stranger, f.lan, 1000, 53))
+            .by(forwarded)
+            .rewritten();
+        add("source.forwarded-first-53", "6.3", LK_DNS_FORM, udp(f.stranger, f.internet, 1000, 53).first(1))
+            .by(forwarded);
+        add("source.forwarded-tail-53", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 53).tail(1))
+            .by(forwarded);
+        add("source.forwarded-from-53", "3", LK_SOURCE, udp(f.stranger, f.internet, 53, 1000)).by(forwarded);
+        add("source.forwarded-udplite-53", "3", LK_SOURCE, udp(f.stranger, f.internet, 1000, 53).proto(136))
+            .by(forwarded);
+        add("source.forwarded-853", "3", LK_SOURCE, udp(f.stranger, f.lan, 1000, 853)).by(forwarded);
+        add("source.forwarded-any-53", "6.3", LK_DNS_FORM, udp(f.any, f.internet, 1000, 53)).by(forwarded);
+        add("source.forwarded-53-gateway", "6.4", LK_DNS, udp(f.stranger, f.gw_dns, 1000, 53))
+            .by(forwarded)
+            .rewritten();
+        add("source.forwarded-own-53-gateway", "5", LK_GATEWAY, udp(f.own, f.gw_dns, 1000, 53)).by(forwarded);
+        add("source.forwarded-53-any-gateway", "6.4", LK_DNS, udp(f.stranger, f.gw_any, 1000, 53))
+            .by(forwarded)
+            .rewritten();
 
         add("daemon.internet", "4", LK_VPN_DAEMON, udp(f.own, f.internet, 1000, 443)).by(daemon_sender);
         add("daemon.not", "12", LK_NOT_ALLOWED, udp(f.own, f.internet, 1000, 443));

@@ -75,7 +75,8 @@ struct Family {
 };
 const std::vector<Family> &families();
 
-constexpr Sender local{}, daemon_sender{true, 0}, marked{false, 0x51}, marked_elsewhere{false, 0x52};
+constexpr Sender local{}, daemon_sender{true, false, 0}, forwarded{false, true, 0},
+    marked{false, false, 0x51}, marked_elsewhere{false, false, 0x52};
 
 void rows_device(Table &t); // 0
 void rows_link(Table &t);   // 1

@@ -30,6 +30,7 @@ struct World {
 
 struct Sender {
     bool vpn_daemon = false; // the socket's mark or cgroup is one of the policy's
+    bool forwarded = false;  // came in on another device and has no socket
     std::uint32_t fwmark = 0;
     bool operator==(const Sender &) const = default;
 };

@@ -36,6 +36,7 @@ Judges &judges_of(std::size_t number) {
 void judge(Judges &judges, std::uint8_t from, std::span<const std::uint8_t> frame) {
     Sender sender;
     sender.vpn_daemon = (from & 1) && !judges.world.policy.vpn_users.empty();
+    sender.forwarded = (from & 2) && !sender.vpn_daemon;
     sender.fwmark = from & 4 ? 0x51 : from >> 3;
     const std::vector<std::uint8_t> exact(frame.begin(),
                                           frame.end()); // so that a read beyond the end is seen

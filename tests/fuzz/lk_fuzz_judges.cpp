@@ -102,11 +102,11 @@ class Run {
             const std::lock_guard lock(tell_);
             fmt::print(
                 "--packets {} --seed {} --world {}, packet {}:\n  model:  {}\n  native: {}\n  kernel: {}\n  "
-                "sender:{} mark "
+                "sender:{}{} mark "
                 "{:#x}\n world:{}\n{}\n\n",
                 options_.packets, options_.seed, number, i, to_string(by_model), to_string(by_native),
                 by_kernel ? to_string(*by_kernel) : "not asked", sender.vpn_daemon ? " daemon" : "",
-                sender.fwmark, describe(world), hexdump(frame));
+                sender.forwarded ? " forwarded" : "", sender.fwmark, describe(world), hexdump(frame));
         }
     }
 

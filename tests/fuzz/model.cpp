@@ -64,7 +64,7 @@ Answer Model::link(const Link &l, std::span<const std::uint8_t> frame) const {
 Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns) const {
     const Policy &policy = world_.policy;
     if (!row_3(p)) {
-        if (p.tcp_or_udp() && p.port == 53) return row_6(p);
+        if (sender.forwarded && p.tcp_or_udp() && p.port == 53) return row_6(p);
         return {LK_DROP, LK_SOURCE};
     }
     if (sender.vpn_daemon && (!policy.strict || (p.shape != Shape::tail && covered(p, false))))

@@ -34,6 +34,7 @@ const Frame &PacketStream::next() {
 Sender PacketStream::sender() {
     Sender s;
     s.vpn_daemon = !world_.policy.vpn_users.empty() && random_.chance(12);
+    s.forwarded = !s.vpn_daemon && random_.chance(15);
     if (random_.chance(30)) s.fwmark = random_.pick({0x51u, 0x151u, 0x52u, 0x5100u, 0xffffffffu});
     return s;
 }

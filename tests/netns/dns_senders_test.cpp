@@ -358,7 +358,7 @@ TEST_F(DnsSenders, OfEveryKind) {
             [&](const std::string &name) { by_packet_socket(seat, server, name); });
 }
 
-// UDP sockets of before go on; TCP connections of before are told that theirs is over.
+// UDP sockets of before go on.
 TEST_F(DnsSenders, OlderThanTheAttach) {
     const std::string name = next_name();
     Puppet asker({.netns = world_->host().fd(), .uid = user_uid}, [&](const std::function<void()> &next) {

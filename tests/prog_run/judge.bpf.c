@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
 /*
  * For tests only: the uplink program's own text, with one more program that takes the sender from skb->cb
- * (BPF_PROG_TEST_RUN cannot mark a socket) and returns verdict << 8 | reason.
- *     cb[0] VPN daemon   cb[1] fwmark
+ * (BPF_PROG_TEST_RUN can neither forward nor mark a socket) and returns verdict << 8 | reason.
+ *     cb[0] VPN daemon   cb[1] forwarded   cb[2] fwmark
  */
 #include "uplink.bpf.c"
 
@@ -13,7 +13,9 @@ int lk_judge(struct __sk_buff *skb) {
 
     struct lk_pkt pkt = {};
     lk_parse_skb(skb, dev, &pkt);
-    struct lk_sender sender = {.vpn_daemon = lk_opaque(dev, skb->cb[0]), .fwmark = skb->cb[1]};
+    struct lk_sender sender = {.vpn_daemon = lk_opaque(dev, skb->cb[0]),
+                               .forwarded = lk_opaque(dev, skb->cb[1]),
+                               .fwmark = skb->cb[2]};
     __u64 now_ns = pkt.frag == LK_WHOLE ? 0 : bpf_ktime_get_ns();
     __u32 decided = lk_decide_skb(skb, dev, &pkt, &sender, now_ns);
     struct lk_answer answer = LK_ANSWER(decided >> 8, decided & 0xff);

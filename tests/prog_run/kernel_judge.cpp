@@ -167,7 +167,8 @@ std::optional<int> KernelJudge::run(int program_fd, const Sender &sender,
     context.ifindex = loopback_ifindex;
     context.mark = sender.fwmark;
     context.cb[0] = sender.vpn_daemon;
-    context.cb[1] = sender.fwmark;
+    context.cb[1] = sender.forwarded;
+    context.cb[2] = sender.fwmark;
     LIBBPF_OPTS(bpf_test_run_opts, options);
     options.data_in = frame.data();
     options.data_size_in = static_cast<__u32>(frame.size());

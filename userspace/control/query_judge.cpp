@@ -54,7 +54,8 @@ std::optional<QueryVerdict> judge_query(const MapImage &image, const Topology &t
     std::string frame = packet(source, server, to_wire(query));
     if (!(device->flags & LK_DEV_L3))
         frame = std::string(12, '\2') + be16(source.is_v4() ? 0x0800 : 0x86dd) + frame;
-    const lk_native_sender sender{.vpn_daemon = is_daemon(device->policy, asker), .fwmark = asker.fwmark};
+    const lk_native_sender sender{
+        .vpn_daemon = is_daemon(device->policy, asker), .forwarded = 0, .fwmark = asker.fwmark};
     const auto answer =
         lk_native_judge(maps.maps(), &*device, &sender, frame.data(), static_cast<__u32>(frame.size()));
     return QueryVerdict{answer.verdict, answer.reason, uplink->name};

@@ -58,18 +58,18 @@ std::optional<Found> tunnel_to(const Address &resolver, const Policy &policy, co
     return best;
 }
 
-// By what is seen of the tunnel itself and of other devices; routes of theirs are not.
+// The kernel sends to the resolver by this tunnel for want of a narrower route: the tunnel's own prefix holds
+// it, and no other device's that is as narrow. Routes that somebody pushed are not asked.
 bool is_routed(const Found &found, const Address &resolver, const Topology &topology) {
-    const auto [length, default_route] = found.rank;
-    if (length == 0 && !default_route) return false;
-    const auto leads_there = [&resolver, length = length](const DeviceAddress &own) {
+    const unsigned length = std::get<0>(found.rank);
+    const auto leads_there = [&resolver, length](const DeviceAddress &own) {
         const auto net = own.on_link();
         return net.contains(resolver) && net.length + 1 >= length;
     };
-    return std::ranges::none_of(topology.devices, [&](const Device &device) {
-        return device.ifindex != found.device->ifindex && !device.loopback &&
-               std::ranges::any_of(device.addresses, leads_there);
-    });
+    return length > 0 && std::ranges::none_of(topology.devices, [&](const Device &device) {
+               return device.ifindex != found.device->ifindex && !device.loopback &&
+                      std::ranges::any_of(device.addresses, leads_there);
+           });
 }
 
 void add_way(lk_policy &record, const Resolver &resolver, const Found &found, const Topology &topology) {

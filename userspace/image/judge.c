@@ -58,7 +58,8 @@ struct lk_native_answer lk_native_judge(const struct lk_native_maps *maps, const
     const __u8 *bytes = frame;
     struct lk_pkt pkt = {};
     lk_parse(&pkt, bytes, bytes + length, length, dev->flags & LK_DEV_L3);
-    struct lk_sender from = {.fwmark = sender->fwmark, .vpn_daemon = sender->vpn_daemon};
+    struct lk_sender from = {
+        .fwmark = sender->fwmark, .vpn_daemon = sender->vpn_daemon, .forwarded = sender->forwarded};
     struct lk_answer answer = lk_decide(dev, &pkt, &from, maps->now_ns);
     if (lk_may_bootstrap(dev, answer.reason) && bootstraps(dev, &pkt, bytes, length))
         answer = LK_ANSWER(LK_PASS, LK_BOOTSTRAP_DNS);

@@ -28,6 +28,7 @@ struct lk_native_maps {
 
 struct lk_native_sender {
     int vpn_daemon; /* identity as docs/policy.md has it */
+    int forwarded;
     __u32 fwmark;
 };
 

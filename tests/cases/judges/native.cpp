@@ -43,7 +43,7 @@ Answer NativeJudge::judge(const Sender &sender, std::span<const std::uint8_t> fr
         static_cast<NativeJudge *>(s)->frags_.put(*key, *value);
     };
     maps.now_ns = now_ns;
-    const lk_native_sender from{sender.vpn_daemon, sender.fwmark};
+    const lk_native_sender from{sender.vpn_daemon, sender.forwarded, sender.fwmark};
     const lk_native_answer answer = lk_native_judge(&maps, device_ ? &*device_ : nullptr, &from, frame.data(),
                                                     static_cast<__u32>(frame.size()));
     return {answer.verdict, answer.reason};

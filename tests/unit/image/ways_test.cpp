@@ -62,8 +62,8 @@ TEST(Ways, ATunnelIsOneWithItsAddressAndPort) {
     EXPECT_EQ(Address::from_abi(record.way6.source).str(), "fd42::2");
 }
 
-// By the tunnel's own prefix or its default route; else only packets are carried there.
-TEST(Ways, ARouteByTheTunnelIsKnown) {
+// Not by a default route: what else leads to the resolver is not known.
+TEST(Ways, ATunnelWhosePrefixHoldsTheResolverIsItsRoute) {
     const auto routed = [](unsigned prefix_length, bool default_route) {
         Machine machine;
         machine.add(4, DeviceClass::tunnel, {own("10.42.0.2", prefix_length)}).default_route = default_route;
@@ -72,7 +72,7 @@ TEST(Ways, ARouteByTheTunnelIsKnown) {
         return record.way4.routed != 0;
     };
     EXPECT_TRUE(routed(24, false));
-    EXPECT_TRUE(routed(32, true));
+    EXPECT_FALSE(routed(32, true));
     EXPECT_FALSE(routed(32, false));
 }
 
@@ -87,8 +87,6 @@ TEST(Ways, ADeviceWhosePrefixIsNoWiderTakesTheResolversPackets) {
     EXPECT_TRUE(routed(24, false, 16));
     EXPECT_FALSE(routed(24, false, 24));
     EXPECT_FALSE(routed(24, false, 28));
-    EXPECT_FALSE(routed(32, true, 16));
-    EXPECT_TRUE(routed(32, true, 32));
 }
 
 TEST(Ways, WhatCannotSendIsNone) {
