@@ -65,7 +65,7 @@ TEST_P(CliShapes, LoadsGuardsAndLeavesNothing) {
         EXPECT_THAT(world.guarded(), ElementsAre(device));
         const auto status = world.status();
         EXPECT_EQ(status["uplinks"][0]["hook"], hook) << status.dump(1);
-        EXPECT_EQ(status["socket_hooks"].size(), 6u) << status.dump(1);
+        EXPECT_EQ(status["socket_hooks"].size(), 10u) << status.dump(1);
         if (locked) {
             EXPECT_NE(status["guards"].dump().find("sockets"), std::string::npos) << status.dump(1);
         }
