@@ -148,7 +148,7 @@ TEST_F(StateSockets, HooksAreWhereTheyWereAskedForAndMoveWithTheirCgroup) {
         world.inside([&] { hooks = must(must(State::find(world.place()))->cgroup_hooks()); });
         return hooks;
     };
-    ASSERT_EQ(read_hooks().size(), cgroup_hook_kinds().size());
+    ASSERT_EQ(read_hooks().size(), socket_hooks);
     for (const auto &hook : read_hooks()) {
         EXPECT_TRUE(hook.alive) << hook.name;
         EXPECT_EQ(hook.cgroup, world.place().cgroup_root) << hook.name;

@@ -104,7 +104,7 @@ TEST_P(StateUplink, AttachAndDetach200TimesLeavesNothing) {
         world.inside([&] { EXPECT_TRUE(must(state.uplink_hooks()).empty()); });
         // The socket hooks stay; a tcx link is another one each time.
         const auto now = pinned_objects(links);
-        EXPECT_EQ(now.size(), cgroup_hook_kinds().size());
+        EXPECT_EQ(now.size(), socket_hooks);
         for (const auto &object : now)
             seen.erase(object);
         EXPECT_EQ(seen.size(), GetParam() == HookKind::tcx ? 200u : 1u);

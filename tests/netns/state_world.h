@@ -38,6 +38,8 @@ using namespace std::chrono_literals;
 inline const char *gateway_text = "198.51.100.7";
 inline const char *other_text = "198.51.100.8";
 
+constexpr std::size_t socket_hooks = 10;
+
 class StateWorld {
   public:
     explicit StateWorld(const std::string &name);
