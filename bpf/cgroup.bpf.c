@@ -176,13 +176,24 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
     return 1;
 }
 
-static __always_inline int lk_names(const struct bpf_sock_addr *ctx, const struct lk_addr *addr,
-                                    __be16 port) {
+/* What the call names, of an IPv4 and of an IPv6 program. */
+static __always_inline int lk_names4(const struct bpf_sock_addr *ctx, const struct lk_addr *addr,
+                                     __be16 port) {
+    return ctx->user_ip4 == addr->w[3] && ctx->user_port == port;
+}
+
+static __always_inline void lk_name4(struct bpf_sock_addr *ctx, const struct lk_addr *addr, __be16 port) {
+    ctx->user_ip4 = addr->w[3];
+    ctx->user_port = port;
+}
+
+static __always_inline int lk_names6(const struct bpf_sock_addr *ctx, const struct lk_addr *addr,
+                                     __be16 port) {
     return ctx->user_ip6[0] == addr->w[0] && ctx->user_ip6[1] == addr->w[1] &&
            ctx->user_ip6[2] == addr->w[2] && ctx->user_ip6[3] == addr->w[3] && ctx->user_port == port;
 }
 
-static __always_inline void lk_name(struct bpf_sock_addr *ctx, const struct lk_addr *addr, __be16 port) {
+static __always_inline void lk_name6(struct bpf_sock_addr *ctx, const struct lk_addr *addr, __be16 port) {
     ctx->user_ip6[0] = addr->w[0];
     ctx->user_ip6[1] = addr->w[1];
     ctx->user_ip6[2] = addr->w[2];
@@ -195,10 +206,7 @@ int lk_connect4(struct bpf_sock_addr *ctx) {
     struct lk_addr asked = {.w = {0, 0, LK_HTONL(0xffff), ctx->user_ip4}};
     struct lk_addr to = {};
     __be16 port = 0;
-    if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT4, &asked, &to, &port)) {
-        ctx->user_ip4 = to.w[3];
-        ctx->user_port = port;
-    }
+    if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT4, &asked, &to, &port)) lk_name4(ctx, &to, port);
     return LK_GO_ON;
 }
 
@@ -207,7 +215,7 @@ int lk_connect6(struct bpf_sock_addr *ctx) {
     struct lk_addr asked = {.w = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]}};
     struct lk_addr to = {};
     __be16 port = 0;
-    if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT6, &asked, &to, &port)) lk_name(ctx, &to, port);
+    if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT6, &asked, &to, &port)) lk_name6(ctx, &to, port);
     return LK_GO_ON;
 }
 
@@ -227,18 +235,16 @@ static __always_inline const struct lk_asked *lk_asked_while_connected(struct bp
 SEC("cgroup/recvmsg4")
 int lk_recvmsg4(struct bpf_sock_addr *ctx) {
     const struct lk_asked *asked = lk_asked_while_connected(ctx);
-    if (asked && ctx->user_ip4 == asked->resolver.w[3] && ctx->user_port == asked->resolver_port) {
-        ctx->user_ip4 = asked->addr.w[3];
-        ctx->user_port = asked->port;
-    }
+    if (asked && lk_names4(ctx, &asked->resolver, asked->resolver_port))
+        lk_name4(ctx, &asked->addr, asked->port);
     return LK_GO_ON;
 }
 
 SEC("cgroup/recvmsg6")
 int lk_recvmsg6(struct bpf_sock_addr *ctx) {
     const struct lk_asked *asked = lk_asked_while_connected(ctx);
-    if (asked && lk_names(ctx, &asked->resolver, asked->resolver_port))
-        lk_name(ctx, &asked->addr, asked->port);
+    if (asked && lk_names6(ctx, &asked->resolver, asked->resolver_port))
+        lk_name6(ctx, &asked->addr, asked->port);
     return LK_GO_ON;
 }
 
@@ -256,36 +262,30 @@ static __always_inline const struct lk_asked *lk_named_again(struct bpf_sock_add
 SEC("cgroup/sendmsg4")
 int lk_sendmsg4(struct bpf_sock_addr *ctx) {
     const struct lk_asked *asked = lk_named_again(ctx);
-    if (asked && lk_addr_mapped(&asked->addr) && ctx->user_ip4 == asked->addr.w[3] &&
-        ctx->user_port == asked->port) {
-        ctx->user_ip4 = asked->resolver.w[3];
-        ctx->user_port = asked->resolver_port;
-    }
+    if (asked && lk_addr_mapped(&asked->addr) && lk_names4(ctx, &asked->addr, asked->port))
+        lk_name4(ctx, &asked->resolver, asked->resolver_port);
     return LK_GO_ON;
 }
 
 SEC("cgroup/sendmsg6")
 int lk_sendmsg6(struct bpf_sock_addr *ctx) {
     const struct lk_asked *asked = lk_named_again(ctx);
-    if (asked && lk_names(ctx, &asked->addr, asked->port))
-        lk_name(ctx, &asked->resolver, asked->resolver_port);
+    if (asked && lk_names6(ctx, &asked->addr, asked->port))
+        lk_name6(ctx, &asked->resolver, asked->resolver_port);
     return LK_GO_ON;
 }
 
 SEC("cgroup/getpeername4")
 int lk_getpeername4(struct bpf_sock_addr *ctx) {
     const struct lk_asked *asked = lk_asked_of(ctx);
-    if (asked) {
-        ctx->user_ip4 = asked->addr.w[3];
-        ctx->user_port = asked->port;
-    }
+    if (asked) lk_name4(ctx, &asked->addr, asked->port);
     return LK_GO_ON;
 }
 
 SEC("cgroup/getpeername6")
 int lk_getpeername6(struct bpf_sock_addr *ctx) {
     const struct lk_asked *asked = lk_asked_of(ctx);
-    if (asked) lk_name(ctx, &asked->addr, asked->port);
+    if (asked) lk_name6(ctx, &asked->addr, asked->port);
     return LK_GO_ON;
 }
 

@@ -61,17 +61,7 @@ TEST_F(DnsTap, LargeQueriesAndAnswersInFragments) {
 
 TEST_F(DnsTap, DownAndUpAgain) {
     make("dnstapup", {resolver4.str(), resolver6.str()});
-    add_both_protocols();
-    run(true);
-    resolver_.reset();
-    world_->tunnel_down();
-    add_both_protocols();
-    run(false);
-    world_->tunnel_up();
-    resolver_ = start_resolver(world_->isp());
-    EXPECT_TRUE(comes());
-    add_both_protocols();
-    run(true);
+    goes_down_and_up();
 }
 
 } // namespace

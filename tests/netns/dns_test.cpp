@@ -152,17 +152,7 @@ TEST_F(DnsSize, NarrowTunnelWithAnIPv4Resolver) {
 
 TEST_F(Dns, TunnelDownAndUpAgain) {
     make("dnsup");
-    add_both_protocols();
-    run(true);
-    resolver_.reset();
-    world_->tunnel_down();
-    add_both_protocols();
-    run(false);
-    world_->tunnel_up();
-    resolver_ = start_resolver(world_->isp());
-    EXPECT_TRUE(comes());
-    add_both_protocols();
-    run(true);
+    goes_down_and_up();
 }
 
 // Its address is of the uplink, and no answer comes back to that by the tunnel.

@@ -286,6 +286,20 @@ void DnsTest::run(bool want) {
     if (HasFailure()) fmt::print("{}", world_->leakbpf({"status"}).out);
 }
 
+void DnsTest::goes_down_and_up() {
+    add_both_protocols();
+    run(true);
+    resolver_.reset();
+    world_->tunnel_down();
+    add_both_protocols();
+    run(false);
+    world_->tunnel_up();
+    resolver_ = start_resolver(world_->isp());
+    EXPECT_TRUE(comes());
+    add_both_protocols();
+    run(true);
+}
+
 bool DnsTest::comes(const Ip &server) {
     return eventually([&] { return trouble_of([&] { ask({.word = word_}, server, "comes"); }).empty(); });
 }

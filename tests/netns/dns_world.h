@@ -69,6 +69,7 @@ class DnsTest : public testing::Test {
 
     // Each row, and a table of them; then they are gone. WANT: whether there shall be an answer.
     void run(bool want);
+    void goes_down_and_up(); // the tunnel: answered, not, and answered again
     // An ordinary query gets its answer before long: the follower saw a change.
     bool comes(const Ip &server = public4);
     std::string trouble_of(const std::function<void()> &body) const; // in the host's namespace

@@ -84,6 +84,11 @@ Result<void> open_pinned(const Pins &pins, const std::string &name, std::uint32_
     return {};
 }
 
+// Open here, or pinned meanwhile by another process.
+bool is_there(const Pins &pins, const std::string &name, std::uint32_t word_map_id, Programs &programs) {
+    return programs.contains(name) || open_pinned(pins, name, word_map_id, programs).has_value();
+}
+
 constexpr const char *gate_programs[] = {gate_netfilter_program, gate_cgroup_program};
 constexpr const char *tunnel_programs[] = {tunnel_in_program, tunnel_out_program};
 
@@ -108,12 +113,8 @@ Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id) {
 }
 
 Result<void> want_tunnel_programs(const Pins &pins, std::uint32_t word_map_id, Programs &programs) {
-    const auto have = [&programs](const char *name) { return programs.contains(name); };
-    if (std::ranges::all_of(tunnel_programs, have)) return {};
-    const auto pinned = [&](const char *name) {
-        return open_pinned(pins, name, word_map_id, programs).has_value();
-    };
-    if (std::ranges::all_of(tunnel_programs, pinned)) return {}; // another process loaded them meanwhile
+    const auto there = [&](const char *name) { return is_there(pins, name, word_map_id, programs); };
+    if (std::ranges::all_of(tunnel_programs, there)) return {};
     for (const char *name : tunnel_programs)
         if (auto removed = remove_pin(fmt::format("{}/{}", pins.programs(), name)); !removed) return removed;
     if (auto loaded = load_and_pin(tunnel_object(), pins, pins.programs()); !loaded) return loaded;
@@ -123,12 +124,8 @@ Result<void> want_tunnel_programs(const Pins &pins, std::uint32_t word_map_id, P
 }
 
 Result<void> want_gate_program(const Pins &pins, std::uint32_t word_map_id, Programs &programs) {
-    const auto have = [&programs](const char *name) { return programs.contains(name); };
-    if (std::ranges::any_of(gate_programs, have)) return {};
-    const auto pinned = [&](const char *name) {
-        return open_pinned(pins, name, word_map_id, programs).has_value();
-    };
-    if (std::ranges::any_of(gate_programs, pinned)) return {}; // another process loaded it meanwhile
+    const auto there = [&](const char *name) { return is_there(pins, name, word_map_id, programs); };
+    if (std::ranges::any_of(gate_programs, there)) return {};
     for (const char *name : gate_programs)
         if (auto removed = remove_pin(fmt::format("{}/{}", pins.programs(), name)); !removed) return removed;
     if (load_and_pin(gate_object(), pins, pins.programs()))
