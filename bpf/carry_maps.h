@@ -35,14 +35,26 @@ static __always_inline void lk_nat_unlock(struct lk_nat_bucket *bucket) {
 #include "carry.h"
 
 /*
+ * Takes the packet's route off it. bpf_redirect_neigh() without a next hop puts its own over it, and forgets,
+ * before Linux 6.18 and what was mended in the stable series of late 2025, that the old one was held: devices
+ * that such routes lead by, and whole network namespaces, could never be taken away. No helper only drops a
+ * route; this one puts another in its place that all packets share and that holds nothing.
+ */
+static __always_inline void lk_forget_route(struct __sk_buff *skb) {
+    struct bpf_tunnel_key none = {};
+    bpf_skb_set_tunnel_key(skb, &none, __builtin_offsetof(struct bpf_tunnel_key, tunnel_label), 0);
+}
+
+/*
  * The TC action that sends what lk_carry_send made on its way. The next hop is never told to the kernel,
  * though that would spare it a look at its routes: a packet that has to wait for the neighbour's address
  * keeps the route that it came with then, and is sent to that route's neighbour (Linux 6.18), which is nobody
  * there.
  */
-static __always_inline int lk_send_on(const struct lk_way *way) {
-    if (way->neighbour) return bpf_redirect_neigh(way->ifindex, NULL, 0, 0);
-    return bpf_redirect(way->ifindex, 0);
+static __always_inline int lk_send_on(struct __sk_buff *skb, const struct lk_way *way) {
+    if (!way->neighbour) return bpf_redirect(way->ifindex, 0);
+    lk_forget_route(skb);
+    return bpf_redirect_neigh(way->ifindex, NULL, 0, 0);
 }
 
 /* A program runs to its end on one CPU, and no other of ours runs there meanwhile. */

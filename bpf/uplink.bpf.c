@@ -131,7 +131,7 @@ static __always_inline int lk_rewrite(struct __sk_buff *skb, const struct lk_dev
     case LK_CARRY_STRAY: return -LK_DNS_FLOW;
     default: return TC_ACT_SHOT;
     }
-    return lk_send_on(&room->way);
+    return lk_send_on(skb, &room->way);
 }
 
 SEC("tc")
