@@ -222,7 +222,8 @@ int lk_tunnel_out(struct __sk_buff *skb) {
                                                     : LK_DNS_FORM;
     }
     lk_tally(LK_HOOK_TUNNEL, answer.reason, 1, skb->len);
-    if (carried == LK_CARRY_DONE) return room->way.ifindex == skb->ifindex ? LK_NEXT : lk_send_on(skb, &room->way);
+    if (carried == LK_CARRY_DONE)
+        return room->way.ifindex == skb->ifindex ? LK_NEXT : lk_send_on(skb, &room->way);
     if (carried == LK_CARRY_SPOILT || (policy->flags & LK_POLICY_SILENT)) return TC_ACT_SHOT;
     return lk_room_refuse(skb);
 }
