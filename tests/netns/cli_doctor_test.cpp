@@ -92,6 +92,15 @@ TEST_F(CliDoctor, SaysWhatHoldsAndLeavesNothing) {
     EXPECT_THAT(text.out, HasSubstr("guarantees:"));
 }
 
+TEST_F(CliDoctor, NotesLocalPortsThatTheTranslationUses) {
+    const auto noted = [&] {
+        return doctor()["notes"].dump().find("ip_local_port_range") != std::string::npos;
+    };
+    EXPECT_FALSE(noted());
+    world_.host().sysctl("ipv4/ip_local_port_range", "32768 61000");
+    EXPECT_TRUE(noted());
+}
+
 TEST_F(CliDoctor, FindsAnXdpProgramOnTheUplink) {
     const Fd link = put_xdp();
     const auto json = doctor();

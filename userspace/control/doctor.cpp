@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "control/raw_senders.h"
 #include "control/reconcile.h"
@@ -19,6 +20,14 @@ namespace lk {
 
 namespace {
 
+// Of this network namespace.
+std::optional<PortRange> local_ports() {
+    std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
+    PortRange range;
+    if (!(file >> range.first >> range.last)) return {};
+    return range;
+}
+
 // What is there whatever is attached, but for the probes.
 Findings look_around() {
     Findings findings;
@@ -29,6 +38,7 @@ Findings look_around() {
     }
     findings.security_modules = active_lsms();
     findings.netconsole = netconsole_targets();
+    findings.local_ports = local_ports();
     return findings;
 }
 

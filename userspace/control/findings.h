@@ -27,6 +27,10 @@ struct ResolvedFacts {
     std::map<std::string, std::string> settings; // of [Resolve], as configured; unset ones are missing
 };
 
+struct PortRange {
+    unsigned first = 0, last = 0;
+};
+
 struct Findings {
     std::string kernel;  // "6.1.0-50-amd64"
     std::string machine; // "x86_64"
@@ -39,6 +43,7 @@ struct Findings {
     std::vector<std::string> netconsole; // "target1 on eth0"
     ResolvedFacts resolved;
     std::vector<std::string> raw_senders; // "dhclient (pid 812)": CAP_NET_RAW here
+    std::optional<PortRange> local_ports; // that sockets get by themselves; none: cannot be read
     bool attached = false;                // then the next ones say what there is
     std::vector<GuardHook> guards;        // alive or not
     bool socket_hooks_alive = false;      // all of them

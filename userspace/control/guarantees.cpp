@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "control/scopes.h"
+#include "leakbpf/abi.h"
 
 namespace lk {
 
@@ -208,6 +209,16 @@ void note_resolved(const ResolvedFacts &resolved, std::vector<std::string> &note
                                     set("FallbackDNS")));
 }
 
+void note_local_ports(const std::optional<PortRange> &range, std::vector<std::string> &notes) {
+    constexpr unsigned first = LK_NAT_FIRST_PORT, last = first + LK_NAT_BUCKETS * LK_NAT_SLOTS - 1;
+    if (!range || range->last < first || range->first > last) return;
+    notes.push_back(fmt::format(
+        "sockets get local ports from {} to {} (net.ipv4.ip_local_port_range), and DNS queries are sent on "
+        "from {} to {}: a connected DNS socket that gets one of these may lose an answer and ask again; let "
+        "the range end at {}",
+        range->first, range->last, first, last, first - 1));
+}
+
 std::vector<std::string> notes_on(const Findings &findings) {
     std::vector<std::string> notes;
     const auto version = version_of(findings.kernel);
@@ -231,6 +242,7 @@ std::vector<std::string> notes_on(const Findings &findings) {
                                     findings.raw_senders.size(), fmt::join(some, ", "),
                                     findings.raw_senders.size() > most ? ", ..." : ""));
     }
+    note_local_ports(findings.local_ports, notes);
     note_resolved(findings.resolved, notes);
     return notes;
 }

@@ -146,6 +146,13 @@ TEST(Guarantees, Notes) {
                     f.cgroups = {CgroupLayout::Kind::hybrid, {"/sys/fs/cgroup/unified"}};
                 }),
                 ElementsAre(HasSubstr("at /sys/fs/cgroup/unified")));
+    // What Linux gives to sockets by itself, and what queries are translated to.
+    for (const PortRange range : {PortRange{32768, 60999}, PortRange{1024, 60999}, PortRange{65096, 65535}})
+        EXPECT_THAT(notes([range](Findings &f) { f.local_ports = range; }), IsEmpty()) << range.last;
+    for (const PortRange range : {PortRange{1024, 61000}, PortRange{62000, 63000}, PortRange{65095, 65535}})
+        EXPECT_THAT(notes([range](Findings &f) { f.local_ports = range; }),
+                    ElementsAre(testing::AllOf(HasSubstr(std::to_string(range.last)),
+                                               HasSubstr("from 61000 to 65095"), HasSubstr("end at 60999"))));
     EXPECT_THAT(notes([](Findings &f) { f.raw_senders = {"\"dhclient\" (pid 7)"}; }),
                 ElementsAre(HasSubstr("dhclient")));
     EXPECT_THAT(
