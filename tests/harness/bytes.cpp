@@ -47,6 +47,20 @@ SockAddr::SockAddr(const Ip &ip, std::uint16_t port, unsigned scope_ifindex) {
     }
 }
 
+Ip SockAddr::ip() const {
+    Ip ip;
+    ip.family = storage.ss_family == AF_INET ? 4 : 6;
+    if (ip.family == 4)
+        memcpy(ip.byte.data(), &reinterpret_cast<const sockaddr_in *>(&storage)->sin_addr, 4);
+    else
+        memcpy(ip.byte.data(), &reinterpret_cast<const sockaddr_in6 *>(&storage)->sin6_addr, 16);
+    return ip;
+}
+
+std::uint16_t SockAddr::port() const {
+    return ntohs(reinterpret_cast<const sockaddr_in *>(&storage)->sin_port); // both families have it there
+}
+
 Bytes be16(std::uint16_t value) {
     return Bytes{static_cast<char>(value >> 8), static_cast<char>(value & 0xff)};
 }

@@ -34,6 +34,8 @@ struct SockAddr {
     SockAddr(const Ip &ip, std::uint16_t port, unsigned scope_ifindex = 0);
     const sockaddr *get() const { return reinterpret_cast<const sockaddr *>(&storage); }
     sockaddr *get() { return reinterpret_cast<sockaddr *>(&storage); }
+    Ip ip() const;
+    std::uint16_t port() const;
 };
 
 Bytes be16(std::uint16_t value);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "harness/sender.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -152,6 +156,22 @@ std::string Puppet::awaits() {
 std::string Puppet::step() {
     if (write(channel_.get(), "n", 1) != 1) return "it is gone";
     return awaits();
+}
+
+void inject(const std::string &device, const std::vector<Bytes> &frames, bool l3) {
+    const Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+    must(bool(fd), "packet socket");
+    sockaddr_ll to{};
+    to.sll_family = AF_PACKET;
+    to.sll_ifindex = static_cast<int>(if_nametoindex(device.c_str()));
+    to.sll_halen = l3 ? 0 : 6;
+    for (const Bytes &frame : frames) {
+        const std::uint16_t type = htons(frame[0] >> 4 == 4 ? ETH_P_IP : ETH_P_IPV6);
+        memcpy(&to.sll_protocol, l3 ? reinterpret_cast<const char *>(&type) : &frame[12], 2);
+        const ssize_t sent = sendto(fd.get(), frame.data(), frame.size(), 0,
+                                    reinterpret_cast<const sockaddr *>(&to), sizeof(to));
+        must(sent > 0 || errno == ENOBUFS, "sending a frame");
+    }
 }
 
 void send_fd(int channel, int fd) {

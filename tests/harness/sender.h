@@ -5,8 +5,10 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
+#include "harness/bytes.h"
 #include "harness/process.h"
 
 namespace lk::harness {
@@ -51,6 +53,9 @@ class Puppet {
     Fd channel_;
     std::string awaits();
 };
+
+// Frames out of DEVICE of the calling namespace by a packet socket; with L3 it has no MAC headers.
+void inject(const std::string &device, const std::vector<Bytes> &frames, bool l3 = false);
 
 // Passes a descriptor over a Unix socket.
 void send_fd(int channel, int fd);

@@ -3,11 +3,12 @@
 // own or all behind one, and resolvers on another port. Whoever answers says who it is.
 #include <sys/socket.h>
 
+#include <optional>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "dns_world.h"
-#include "harness/tunnel.h"
 
 using namespace lk;
 using namespace lk::harness;
@@ -90,7 +91,7 @@ class DnsFailover : public DnsTest {
     void make(const std::string &name, const std::vector<std::string> &resolvers) {
         DnsTest::make({.name = name, .tunnel = true, .responder = false}, resolvers);
         resolver_ = start_resolver(world_->isp(), {{resolver4}}, "first");
-        second_up();
+        second_.emplace(*world_);
     }
 
     void first_down() {
@@ -100,24 +101,6 @@ class DnsFailover : public DnsTest {
     void first_up() {
         world_->tunnel_up();
         resolver_ = start_resolver(world_->isp(), {{resolver4}}, "first");
-    }
-    // It has a default route too, as that of a VPN that stands by.
-    void second_up() {
-        const TunnelOptions beside{.port = tunnel_port + 1};
-        far_ = start_tunnel_end(world_->isp(), "tun1", TunnelEnd::server, beside);
-        near_ = start_tunnel_end(world_->host(), "tun1", TunnelEnd::client, beside);
-        for (const auto &[netns, number] : {std::pair(&world_->isp(), 1), std::pair(&world_->host(), 2)})
-            netns->ip(fmt::format("link set tun1 addrgenmode none\nlink set tun1 up\n"
-                                  "addr add 10.44.0.{0}/24 dev tun1",
-                                  number));
-        world_->host().ip("route add default dev tun1 metric 30");
-        second_ = start_resolver(world_->isp(), {{second4}}, "second");
-    }
-    void second_down() {
-        second_.reset();
-        near_.reset();
-        far_.reset();
-        EXPECT_TRUE(eventually([&] { return world_->host().ifindex("tun1") == 0; }));
     }
 
     void expect_served_by(const char *who) {
@@ -129,8 +112,7 @@ class DnsFailover : public DnsTest {
         run(true);
     }
 
-    const Ip second4 = Ip::of("10.44.0.1");
-    std::unique_ptr<Helper> far_, near_, second_;
+    std::optional<SecondTunnel> second_;
 };
 
 TEST_F(DnsFailover, TheFirstWhoseTunnelIsThere) {
@@ -138,10 +120,10 @@ TEST_F(DnsFailover, TheFirstWhoseTunnelIsThere) {
     expect_served_by("first");
     first_down();
     expect_served_by("second");
-    second_down();
+    second_.reset();
     add_both_protocols();
     run(false);
-    second_up();
+    second_.emplace(*world_);
     expect_served_by("second");
     first_up();
     expect_served_by("first");

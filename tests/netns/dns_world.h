@@ -38,16 +38,45 @@ struct How {
     const char *device = nullptr;
     Ip source{};
     bool has_source = false;
+    std::uint16_t port = 0;        // with a source: its own
     std::string word = "resolver"; // of whom shall answer
 };
 
 Fd socket_for(const How &how, const Ip &server);
+// The same in NETNS, where it stays, connected if HOW wants it.
+Fd asker_in(const Netns &netns, const How &how, const Ip &server);
+// The own address and port of a socket.
+struct Local {
+    Ip ip;
+    std::uint16_t port = 0;
+};
+Local local_of(const Fd &fd);
+// Throws unless it goes out; connected sockets name nobody.
+void send_query(int fd, const How &how, const Ip &server, const Bytes &query);
 // Throws unless the resolver answers QUERY and SERVER seems to.
 void receive_answer(int fd, const How &how, const Ip &server, const Bytes &query);
 // Throws unless the resolver answers and SERVER seems to.
 void ask(const How &how, const Ip &server, const Bytes &query);
 // One unconnected socket, four servers at once: each answer is attributed to the server that was asked.
 void ask_four(const How &how, const std::vector<Ip> &servers, const Bytes &query);
+
+// What BODY throws, or an empty text.
+std::string caught(const std::function<void()> &body);
+
+extern const Ip second4;
+// A second tunnel of the host, tun1 with 10.44.0.0/24 and a default route that stands by, and a resolver
+// behind it at SECOND4 that says "second".
+class SecondTunnel {
+  public:
+    explicit SecondTunnel(World &world);
+    ~SecondTunnel();
+    SecondTunnel(const SecondTunnel &) = delete;
+    SecondTunnel &operator=(const SecondTunnel &) = delete;
+
+  private:
+    World &world_;
+    std::unique_ptr<Helper> far_, near_, resolver_;
+};
 
 class DnsTest : public testing::Test {
   protected:
@@ -73,6 +102,10 @@ class DnsTest : public testing::Test {
     // An ordinary query gets its answer before long: the follower saw a change.
     bool comes(const Ip &server = public4);
     std::string trouble_of(const std::function<void()> &body) const; // in the host's namespace
+    // Frames of TCP or UDP to port 53 on the uplink's far side since SINCE, where none may be.
+    std::size_t in_the_clear(std::size_t since);
+    // Packets that HOOK counted so far for REASON, by their names.
+    std::uint64_t counted(const std::string &hook, const std::string &reason) const;
 
     std::unique_ptr<World> world_;
     std::unique_ptr<Helper> resolver_;

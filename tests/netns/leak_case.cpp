@@ -173,19 +173,4 @@ Bytes receive(int fd, int limit_ms) {
     return data;
 }
 
-void inject(const std::string &device, const std::vector<Bytes> &frames) {
-    Fd fd(must(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), "packet socket"));
-    sockaddr_ll to{};
-    to.sll_family = AF_PACKET;
-    to.sll_ifindex = static_cast<int>(if_nametoindex(device.c_str()));
-    to.sll_halen = 6;
-    for (const Bytes &frame : frames) {
-        memcpy(&to.sll_protocol, &frame[12], 2);
-        if (sendto(fd.get(), frame.data(), frame.size(), 0, reinterpret_cast<sockaddr *>(&to), sizeof(to)) <
-                0 &&
-            errno != ENOBUFS)
-            fail("sending a frame");
-    }
-}
-
 } // namespace lk::harness

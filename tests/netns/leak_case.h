@@ -87,8 +87,6 @@ Fd open_socket(const Env &env, int type, int protocol = 0);
 int connect_briefly(int fd, const SockAddr &to, int limit_ms = 250);
 void send_to(int fd, const SockAddr &to, std::string_view data);
 Bytes receive(int fd, int limit_ms = 1500); // throws when nothing comes
-// Frames out of DEVICE of the calling namespace by a packet socket.
-void inject(const std::string &device, const std::vector<Bytes> &frames);
 
 // A case that makes worlds of its own: before and after attach, devices that come and go. BODY proves
 // visibility first itself.
