@@ -17,6 +17,7 @@
 
 #include "dns.h"
 #include "identity.h"
+#include "portal.h"
 #include "tell.h"
 
 #define LK_AF_INET6            10
@@ -73,10 +74,14 @@ static __always_inline int lk_is_dns_gateway(const struct lk_policy *policy, con
     return lk_covers(policy, addr, proto, LK_HTONS(53));
 }
 
-static __always_inline int lk_is_kept(const struct lk_host *host, const struct lk_addr *addr) {
+/* way: by which queries to it would go, or NULL. */
+static __always_inline int lk_is_kept(const struct lk_host *host, const struct lk_addr *addr,
+                                      const struct lk_way *way) {
     struct lk_set_net key = {.prefix_bits = LK_SET_BITS + 128, .set = host->net_set, .addr = *addr};
     const __u32 *flags = lk_lookup_net(&key);
-    return flags && (*flags & (LK_NET_OWN | LK_NET_INSIDE));
+    if (!flags) return 0;
+    if (*flags & (LK_NET_OWN | LK_NET_INSIDE)) return 1;
+    return !way && (*flags & LK_NET_ROUTER) && lk_portal_open(&host->policy, lk_boot_ns());
 }
 
 /* Row B may let a query to it out as it is, which only its packet tells. */
@@ -161,7 +166,7 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
     if (ctx->protocol == LK_PROTO_UDP && lk_is_boot_server(policy, asked)) return 0;
     const struct lk_addr *resolver = lk_resolver_for(policy, asked, to_port);
     if (!resolver || (lk_addr_equal(resolver, asked) && *to_port == LK_HTONS(53))) return 0;
-    if (lk_is_kept(host, asked) || lk_is_dns_gateway(policy, asked, ctx->protocol)) return 0;
+    if (lk_is_kept(host, asked, way) || lk_is_dns_gateway(policy, asked, ctx->protocol)) return 0;
     if (lk_connecting_daemon(ctx, policy)) return 0;
 
     if (!memory) memory = bpf_sk_storage_get(&lk_asked, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);

@@ -3,7 +3,7 @@
  * struct lk_pkt + policy -> struct lk_facts: all map lookups that a verdict rests on, and only those that can
  * still matter. Whoever includes this defines the lookups first (bpf/lookup.h in the kernel, image/judge.c
  * natively):
- *     lk_lookup_net (the longest match), lk_lookup_frag
+ *     lk_lookup_net (the longest match), lk_lookup_frag, lk_boot_ns (CLOCK_BOOTTIME)
  * and those of gateway.h; each gives the row or NULL.
  */
 #ifndef LEAKBPF_BPF_CLASSIFY_H
@@ -11,6 +11,7 @@
 
 #include "gateway.h"
 #include "parse.h"
+#include "portal.h"
 
 struct lk_sender {
     __u32 fwmark;
@@ -25,6 +26,7 @@ struct lk_facts {
     __u32 lan;         /* the destination is in the LAN, embedded IPv4 included */
     __u32 target_net;  /* of the target of ARP and neighbour solicitation; LK_NET_OWN counts own[] too */
     __u32 target_gw;   /* the target is a gateway, with any port */
+    __u32 portal;      /* row P */
     __u32 frag_reason; /* enum lk_reason of the first fragment; LK_NO_POLICY: none known */
 };
 
@@ -97,9 +99,13 @@ static __always_inline void lk_classify_ip(const struct lk_dev *dev, const struc
     int embedded = p->family == 6 && lk_embedded4(&p->dst, &inner);
     if (embedded && f->covered) f->covered &= lk_opaque(dev, lk_covers(policy, &inner, p->proto, p->dport));
     if (f->own_source && f->covered && !(policy->flags & LK_POLICY_STRICT)) return; /* row 5; row 3 is left */
-    if (lk_port_is(p, 53)) return;                                                  /* row 6, if not 4 or 5 */
+    __u32 asks = lk_opaque(dev, lk_portal_asks(policy, p));
+    if (lk_port_is(p, 53) && !asks) return; /* row 6, if not 4 or 5 */
 
     f->dst_net = lk_opaque(dev, lk_net_flags(dev, &p->dst));
+    if (asks && (f->dst_net & LK_NET_ROUTER)) f->portal = lk_portal_open(policy, lk_boot_ns());
+    f->portal = lk_opaque(dev, f->portal);
+    if (lk_port_is(p, 53)) return; /* row P or 6 */
     f->lan = f->dst_net & LK_NET_LAN;
     if (embedded && f->lan) f->lan = lk_opaque(dev, lk_net_flags(dev, &inner) & LK_NET_LAN);
     if (p->family == 6 && p->proto == LK_PROTO_ICMPV6 && p->type == LK_ICMPV6_NS)

@@ -58,4 +58,9 @@ static __always_inline const struct lk_host *lk_find_host(void) {
     return host && host->epoch == epoch ? host : NULL;
 }
 
+/* CLOCK_BOOTTIME. */
+static __always_inline __u64 lk_boot_ns(void) {
+    return bpf_ktime_get_boot_ns();
+}
+
 #endif

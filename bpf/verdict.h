@@ -128,6 +128,8 @@ static __always_inline struct lk_answer lk_verdict_ip(const struct lk_policy *po
     /* 5 */
     if (strict ? (f->covered & LK_COVERED_EXACT) && lk_vpn_mark(policy, sender) : f->covered)
         return LK_ANSWER(LK_PASS, LK_GATEWAY);
+    /* P */
+    if (f->portal) return LK_ANSWER(LK_PASS, LK_PORTAL);
     /* 6 */
     if (dns) return lk_verdict_dns(policy, p);
     /* 7 */

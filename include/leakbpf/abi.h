@@ -23,7 +23,7 @@
 #endif
 
 /* Raised whenever anything below changes; part of the pin directory's name. */
-#define LK_ABI_VERSION 6
+#define LK_ABI_VERSION 7
 
 enum lk_verdict {
     LK_DROP = 0,   /* silence */
@@ -58,6 +58,7 @@ enum lk_reason {
     LK_DNS_FLOW = 20,        /* row 6: a TCP segment of no connection that is carried */
     LK_DNS_SIZE = 21,        /* row 6: larger than the tunnel takes */
     LK_BOOTSTRAP_DNS = 22,   /* row B */
+    LK_PORTAL = 23,          /* row P */
     LK_REASONS
 };
 
@@ -138,8 +139,10 @@ struct lk_policy {
     __u16 pad;
     struct lk_way way4; /* to an IPv4 resolver */
     struct lk_way way6;
+    __u64 portal_until_ns; /* CLOCK_BOOTTIME; what is not in the next LK_PORTAL_MOST_NS is closed */
 };
-LK_ASSERT_SIZE(struct lk_policy, 248);
+LK_ASSERT_SIZE(struct lk_policy, 256);
+#define LK_PORTAL_MOST_NS 1800000000000ull
 
 enum lk_dev_flag {
     LK_DEV_L3 = 1u << 0,          /* packets begin with the IP header */
@@ -165,7 +168,7 @@ struct lk_dev {
     struct lk_addr own[LK_MAX_OWN]; /* IPv4 first */
     struct lk_policy policy;
 };
-LK_ASSERT_SIZE(struct lk_dev, 400);
+LK_ASSERT_SIZE(struct lk_dev, 408);
 
 /* What the socket hooks go by, under one epoch. Index in lk_host: epoch % 2. */
 struct lk_host {
@@ -174,7 +177,7 @@ struct lk_host {
     __u64 netns_cookie;      /* sockets of any other network namespace are left alone */
     struct lk_policy policy; /* of the scope that takes in new uplinks */
 };
-LK_ASSERT_SIZE(struct lk_host, 264);
+LK_ASSERT_SIZE(struct lk_host, 272);
 
 /* lk_word[0], written by one aligned 4-byte store of epoch: the moment a policy takes force. */
 struct lk_word {
@@ -283,6 +286,7 @@ enum lk_net_flag {
     LK_NET_NEXTHOP = 1u << 2, /* next hop of a route on this link */
     LK_NET_OWN = 1u << 3,
     LK_NET_INSIDE = 1u << 4, /* prefix of an inside device */
+    LK_NET_ROUTER = 1u << 5, /* that a portal is open to */
 };
 
 /* ---- state that the kernel side keeps ----------------------------------------------------- */

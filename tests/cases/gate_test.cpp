@@ -127,8 +127,8 @@ TEST(Gate, RowsOfIpHaveBothFamilies) {
     std::map<std::string, std::set<bool>> v6_by_row;
     for (const Case &c : all_cases())
         v6_by_row[c.row].insert(ipv6_packet(c));
-    for (const char *row :
-         {"0", "2", "3", "4", "F", "5", "B", "6.1", "6.2", "6.3", "6.4", "7.1", "7.2", "9", "10", "11", "12"})
+    for (const char *row : {"0", "2", "3", "4", "F", "5", "P", "B", "6.1", "6.2", "6.3", "6.4", "7.1", "7.2",
+                            "9", "10", "11", "12"})
         EXPECT_EQ(v6_by_row[row].size(), 2u) << "row " << row << " lacks a family";
 }
 

@@ -85,6 +85,7 @@ const std::vector<Case> &all_cases() {
         rows_gateway(t);
         rows_embedded(t);
         rows_bootstrap(t);
+        rows_portal(t);
         rows_dns(t);
         rows_service(t);
         rows_neighbour(t);
@@ -100,6 +101,7 @@ lk_verdict verdict_of(lk_reason reason) {
     case LK_ARP:
     case LK_LINK:
     case LK_BOOTSTRAP_DNS:
+    case LK_PORTAL:
     case LK_VPN_DAEMON:
     case LK_GATEWAY:
     case LK_SERVED:
@@ -127,7 +129,7 @@ std::string reason_name(lk_reason reason) {
         "no-policy",   "ethertype", "malformed", "source",       "fragment",        "dns",
         "not-allowed", "bypass",    "arp",       "link",         "vpn-daemon",      "gateway",
         "served",      "lan",       "multicast", "out-of-scope", "dns-no-resolver", "dns-no-tunnel",
-        "dns-form",    "dns-ports", "dns-flow",  "dns-size",     "bootstrap-dns"};
+        "dns-form",    "dns-ports", "dns-flow",  "dns-size",     "bootstrap-dns",   "portal"};
     static_assert(std::size(names) == LK_REASONS);
     return reason < LK_REASONS ? names[reason] : fmt::format("reason {}", static_cast<int>(reason));
 }
@@ -144,6 +146,9 @@ std::string describe(const World &w) {
         out += fmt::format(" own {}/{}", a.address.str(), a.prefix_length);
     for (const Address &a : w.next_hops)
         out += " via " + a.str();
+    if (w.portal_until_ns) out += fmt::format(" portal-until {}", w.portal_until_ns);
+    for (const Address &a : w.routers)
+        out += " router " + a.str();
     for (const WorldAddress &a : w.tunnels)
         out += fmt::format(" tunnel {}/{}", a.address.str(), a.prefix_length);
     const Policy &p = w.policy;

@@ -88,6 +88,7 @@ void rows_fragment(Table &t);  // F
 void rows_gateway(Table &t);   // 5
 void rows_embedded(Table &t);  // 5, 10: embedded IPv4
 void rows_bootstrap(Table &t); // B
+void rows_portal(Table &t);    // P
 void rows_dns(Table &t);       // 6, 7
 void rows_service(Table &t);   // 8, IPv4 and reports
 void rows_neighbour(Table &t); // 8, neighbour discovery

@@ -25,6 +25,8 @@ struct World {
     std::vector<WorldAddress> own;
     std::vector<Address> next_hops;
     std::vector<WorldAddress> tunnels; // addresses of tunnel devices
+    std::vector<Address> routers;      // next hops of default routes; a portal is open to them
+    std::uint64_t portal_until_ns = 0; // on the judges' clock, which begins at 1
     Policy policy;
 };
 

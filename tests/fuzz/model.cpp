@@ -8,6 +8,7 @@ namespace lk::model {
 
 namespace {
 
+constexpr std::uint64_t portal_most_ns = 30ull * 60 * 1000 * 1000 * 1000;
 constexpr std::uint64_t fragment_life_ns = 30ull * 1000 * 1000 * 1000;
 
 bool any(const Ip &address) { // 0.0.0.0 or ::
@@ -82,6 +83,7 @@ Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns
     } else if (covered(p, false)) {
         return {LK_PASS, LK_GATEWAY};
     }
+    if (row_p(p, now_ns)) return {LK_PASS, LK_PORTAL};
     if (p.tcp_or_udp()) {
         if (p.port == 53) {
             const Answer otherwise = row_6(p);
@@ -169,6 +171,17 @@ bool Model::row_8_neighbour_solicitation(const Packet &p) const {
     }
     if (any(p.source)) return to_group && (own(t) || on_link(t) || link_local.contains(t));
     return false;
+}
+
+bool Model::row_p(const Packet &p, std::uint64_t now_ns) const {
+    if (p.shape != Shape::whole || !router(p.destination)) return false;
+    if (!udp(p, 53) && !(p.protocol == 6 && (p.port == 53 || p.port == 80 || p.port == 443))) return false;
+    if (p.port == 53) { // as row B
+        const lk_reason otherwise = row_6(p).reason;
+        if (otherwise != LK_DNS_NO_RESOLVER && otherwise != LK_DNS_NO_TUNNEL) return false;
+    }
+    const std::uint64_t until = world_.portal_until_ns;
+    return until > now_ns && until - now_ns <= portal_most_ns;
 }
 
 bool Model::row_11(const Packet &p) const {

@@ -39,6 +39,7 @@ class Model {
     Answer decide(const Sender &sender, const Packet &p, std::uint64_t now_ns) const;
     bool row_3(const Packet &p) const; // the source is right
     Answer row_6(const Packet &p) const;
+    bool row_p(const Packet &p, std::uint64_t now_ns) const;
     bool row_b(const Packet &p) const; // but for the tunnel
     bool row_8(const Packet &p) const;
     bool row_8_neighbour_solicitation(const Packet &p) const;
@@ -49,13 +50,14 @@ class Model {
     bool on_link(const Ip &ip) const;         // inside an on-link prefix
     bool on_link_unicast(const Ip &ip) const; // as row 8 counts it
     bool next_hop(const Ip &ip) const;
+    bool router(const Ip &ip) const;  // that a portal is open to
     bool gateway(const Ip &ip) const; // with any port
     bool entry_covers(const Packet &p, const Ip &destination, bool must_name_protocol) const;
     bool covered(const Packet &p, bool must_name_protocol) const; // both addresses, where one is embedded
     bool lan_of_both(const Packet &p) const;
 
     World world_;
-    std::vector<Ip> own_, next_hops_;
+    std::vector<Ip> own_, next_hops_, routers_;
     std::vector<Net> on_link_, lan_, never_lan_;
     std::vector<Entry> entries_;
     std::map<FragmentKey, Passed> passed_;

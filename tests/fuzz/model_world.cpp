@@ -66,6 +66,8 @@ Model::Model(const World &world) : world_(world) {
         never_lan_.push_back(net(r.address, r.address.is_v4() ? 32 : 128));
     for (const Address &a : world_.next_hops)
         next_hops_.push_back(ip(a));
+    for (const Address &a : world_.routers)
+        routers_.push_back(ip(a));
     for (const Gateway &g : policy.gateways) {
         const Net prefix = net(g.prefix.address, g.prefix.length);
         entries_.push_back({prefix, g.protocol, g.port});
@@ -86,6 +88,9 @@ bool Model::next_hop(const Ip &address) const {
 }
 bool Model::on_link(const Ip &address) const {
     return any_contains(on_link_, address);
+}
+bool Model::router(const Ip &address) const {
+    return any_equals(routers_, address) && !any_contains(never_lan_, address);
 }
 bool Model::lan(const Ip &address) const {
     return any_contains(lan_, address) && !any_contains(never_lan_, address);

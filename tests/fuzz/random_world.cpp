@@ -125,6 +125,14 @@ World random_world(Random &random) {
     w.bridge_port = !w.bond_port && random.chance(25);
     w.pppoe_carrier = random.chance(30);
     give_addresses(w, random);
+    if (random.chance(60)) {
+        for (const Address &a : w.next_hops)
+            if (random.chance(70)) w.routers.push_back(a);
+        // Half a step of the clock away from any time that is asked about: the kernel's own clock goes on
+        // meanwhile.
+        const std::uint64_t steps = random.chance(20) ? 120 + random.below(4) : random.below(40);
+        w.portal_until_ns = 1 + (15 * steps + 7) * 1'000'000'000ull + 500'000'000;
+    }
     Policy &p = w.policy;
     for (std::size_t i = random.chance(10) ? 0 : random.below(random.chance(10) ? 200 : 24); i-- > 0;)
         p.gateways.push_back(any_gateway(random));

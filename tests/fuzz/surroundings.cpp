@@ -91,7 +91,10 @@ Surroundings surroundings_of(const World &world, Random &random) {
         all.add(r.address);
     for (const Prefix &p : world.policy.lan)
         all.add(p);
-    out.ports = {53, 53, 67, 68, 137, 138, 443, 500, 546, 547, 853, 1194, 1900, 5353, 5355, 0, 65535};
+    for (int thrice = 0; thrice < 3; ++thrice)
+        for (const Address &a : world.routers)
+            all.add(a);
+    out.ports = {53, 53, 80, 67, 68, 137, 138, 443, 500, 546, 547, 853, 1194, 1900, 5353, 5355, 0, 65535};
     for (const Gateway &g : world.policy.gateways) {
         all.add(g.prefix);
         if (g.port) out.ports.push_back(g.port);

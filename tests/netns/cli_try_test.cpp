@@ -4,8 +4,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <chrono>
 #include <fstream>
 
 #include <gmock/gmock.h>
@@ -22,19 +20,6 @@ using testing::HasSubstr;
 
 namespace {
 
-// For a trial in which there is time for a few commands: they take long where several machines share one.
-std::chrono::seconds least_time() {
-    static const auto time = [] {
-        CliWorld world("try-time");
-        const auto start = std::chrono::steady_clock::now();
-        EXPECT_EQ(world.attach().status, 0);
-        EXPECT_EQ(world.status().value("attached", false), true);
-        return std::clamp(
-            std::chrono::ceil<std::chrono::seconds>(10 * (std::chrono::steady_clock::now() - start)),
-            std::chrono::seconds{5}, std::chrono::seconds{60});
-    }();
-    return time;
-}
 std::string least() {
     return std::to_string(least_time().count());
 }

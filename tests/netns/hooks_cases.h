@@ -40,10 +40,11 @@ struct ConnectCase : HookCase {
     std::string end;
 };
 
-// Options of attach beyond the common ones: which resolvers are given.
+// Options of attach beyond the common ones: which resolvers are given; and whether a portal is opened then.
 struct HookPolicy {
     std::string name;
     std::vector<std::string> args;
+    bool portal = false;
 };
 
 inline std::vector<HookPolicy> hook_policies() {
@@ -57,6 +58,8 @@ inline std::vector<HookPolicy> hook_policies() {
         {"boot",
          {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1", "--bootstrap-dns", "198.51.100.53=vpn.example",
           "--bootstrap-dns", "2001:db8:7::53=vpn.example"}},
+        {"portal", {"--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}, true},
+        {"portaltunnel", {"--tunnel", "vpn0", "--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}, true},
         {"tunnel", {"--tunnel", "vpn0", "--dns", "10.43.0.1", "--dns", "2001:db8:43::1"}},
         {"tunnel4", {"--tunnel", "vpn0", "--dns", "10.43.0.1"}},
         {"tunnelport", {"--tunnel", "vpn0", "--dns", "10.43.0.1:5353", "--dns", "[2001:db8:43::1]:5353"}}};
@@ -86,6 +89,12 @@ inline const std::vector<Row> &rows() {
         {"public", "goes to the resolver", "both", "198.51.100.53", "10.43.0.1:53", "2001:db8:7::53",
          "2001:db8:43::1:53", true},
         {"router", "goes to the resolver", "both", "10.9.0.1", "10.43.0.1:53", "2001:db8:9::1",
+         "2001:db8:43::1:53", true},
+        {"router", "a router of a portal that is open while no tunnel leads to the resolver", "portal",
+         "10.9.0.1", "10.9.0.1:53", "2001:db8:9::1", "2001:db8:9::1:53"},
+        {"router", "goes to the resolver", "portaltunnel", "10.9.0.1", "10.43.0.1:53", "2001:db8:9::1",
+         "2001:db8:43::1:53", true},
+        {"public", "goes to the resolver", "portal", "198.51.100.53", "10.43.0.1:53", "2001:db8:7::53",
          "2001:db8:43::1:53", true},
         {"gateway_of_any_port", "goes to the resolver", "both", "198.51.100.7", "10.43.0.1:53",
          "2001:db8:7::7", "2001:db8:43::1:53", true},

@@ -131,6 +131,7 @@ inline HookWorld::HookWorld(const std::string &name)
     for (const char *address : outside)
         isp_.ip(fmt::format("addr add {} dev lo{}", address, strchr(address, ':') ? " nodad" : ""));
     serve(isp_, outside, {53, 80});
+    serve(isp_, {"10.9.0.1", "2001:db8:9::1"}, {53});
     serve(vpn_, {"10.43.0.1", "2001:db8:43::1"}, {53, 5353});
     serve(ct_, {"10.10.0.2", "2001:db8:a::2"}, {53});
     serve(host_,
@@ -195,10 +196,18 @@ inline void HookWorld::attach(const std::string &name) {
     for (const char *gateway :
          {"198.51.100.7", "198.51.100.8:53", "198.51.100.9:53/udp", "2001:db8:7::7", "[2001:db8:7::8]:53"})
         args.insert(args.end(), {"--gw", gateway});
+    bool portal = false;
     for (const HookPolicy &policy : hook_policies())
-        if (policy.name == name) args.insert(args.end(), policy.args.begin(), policy.args.end());
-    const Output output = leakbpf(host_.fd(), args, 60s);
+        if (policy.name == name) {
+            args.insert(args.end(), policy.args.begin(), policy.args.end());
+            portal = policy.portal;
+        }
+    Output output = leakbpf(host_.fd(), args, 60s);
     if (output.status != 0) throw std::runtime_error("attach: " + output.err);
+    if (portal)
+        output =
+            leakbpf(host_.fd(), {"portal", "30m", "--router", "10.9.0.1", "--router", "2001:db8:9::1"}, 60s);
+    if (output.status != 0) throw std::runtime_error("portal: " + output.err);
     policy_ = name;
 }
 

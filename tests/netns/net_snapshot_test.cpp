@@ -201,6 +201,17 @@ TEST(Snapshot, Routes) {
     }
 }
 
+TEST(Snapshot, RoutersAreTheNextHopsOfDefaultRoutes) {
+    Netns netns("lk-a");
+    add_two_uplinks(netns);
+    netns.ip("route add default via 198.51.100.4 dev v0\nroute add 10.0.0.0/8 via 198.51.100.5 dev v0\n"
+             "route add default via fe80::4 dev v0\nroute add default dev w0 metric 5");
+    const Topology seen = snapshot(netns);
+    EXPECT_EQ(seen.find("v0")->routers,
+              (std::vector{Address::parse("198.51.100.4").value(), Address::parse("fe80::4").value()}));
+    EXPECT_EQ(seen.find("w0")->routers, std::vector<Address>{});
+}
+
 // The kernel then names the object only, and not where it leads.
 TEST(Snapshot, RoutesByNexthopObjectsAlone) {
     for (const RouteCase &one : route_cases) {

@@ -28,6 +28,8 @@ inline std::string describe(const Device &device) {
                             one.peer ? " peer " + one.peer->str() : "", one.tentative ? " tentative" : "");
     for (const Address &hop : device.next_hops)
         text += " via " + hop.str();
+    for (const Address &router : device.routers)
+        text += " router " + router.str();
     return text;
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 #include <stdexcept>
 #include <vector>
 
@@ -102,10 +103,16 @@ KernelJudge::KernelJudge() : object_(std::make_unique<Object>()) {
 KernelJudge::~KernelJudge() = default;
 
 void KernelJudge::put_device(const lk_dev *device) {
-    const lk_dev none{};
+    lk_dev record{};
+    if (device) record = *device;
+    if (record.policy.portal_until_ns) {
+        timespec now{};
+        clock_gettime(CLOCK_BOOTTIME, &now);
+        record.policy.portal_until_ns +=
+            static_cast<__u64>(now.tv_sec) * 1'000'000'000 + static_cast<__u64>(now.tv_nsec) - clock_ns_;
+    }
     const __u32 slot = (epoch_ & 1) * LK_DEV_SLOTS + loopback_ifindex;
-    must(bpf_map_update_elem(bpf_map__fd(object_->judge->maps.lk_devs), &slot, device ? device : &none,
-                             BPF_ANY),
+    must(bpf_map_update_elem(bpf_map__fd(object_->judge->maps.lk_devs), &slot, &record, BPF_ANY),
          "the device's record could not be written");
 }
 
@@ -136,6 +143,7 @@ void KernelJudge::use(const World &world) {
     rows_ = std::move(encoded.rows);
     device_ = encoded.device;
     ++epoch_;
+    clock_ns_ = 1;
     put_table(encoded.table);
     put_all(bpf_map__fd(maps.lk_gw_net), rows_.gw_net_keys, rows_.gw_net_values);
     put_all(bpf_map__fd(maps.lk_gw_port), rows_.gw_port_keys, rows_.gw_port_values);
@@ -225,9 +233,12 @@ void KernelJudge::forget_fragments() {
     lk_frag_key key{};
     while (bpf_map_get_next_key(frags, nullptr, &key) == 0)
         bpf_map_delete_elem(frags, &key);
+    if (device_ && device_->policy.portal_until_ns) put_device(&*device_); // both clocks agree again
 }
 
 void KernelJudge::age_fragments(std::uint64_t ns) {
+    clock_ns_ += ns;
+    if (device_ && device_->policy.portal_until_ns) put_device(&*device_);
     const int frags = bpf_map__fd(object_->judge->maps.lk_frags);
     // All keys first: writing an entry of this kind of map moves it to the head of its bucket, and a walk
     // that writes as it goes may meet two of one bucket in turn for ever.

@@ -45,6 +45,7 @@ class KernelJudge {
     GatewayTable table_;
     std::optional<lk_dev> device_;
     std::uint32_t next_id_ = 1, epoch_ = 0;
+    std::uint64_t clock_ns_ = 1; // of the world; deadlines are written as so much of the kernel's
     void put_device(const lk_dev *device);
     void put_table(const GatewayTable &table);
     std::optional<int> run(int program_fd, const Sender &sender, std::span<const std::uint8_t> frame);

@@ -11,6 +11,9 @@ constexpr std::uint64_t ns_per_second = 1'000'000'000;
 
 std::uint64_t boot_clock_ns(); // CLOCK_BOOTTIME
 
+// That moment on the clock that people read, in seconds of Unix time.
+std::int64_t unix_time_of(std::uint64_t boot_ns);
+
 // Whole seconds from NOW_NS to DEADLINE_NS, rounded up; 0: it is over.
 constexpr std::uint64_t seconds_left(std::uint64_t deadline_ns, std::uint64_t now_ns) {
     return deadline_ns <= now_ns ? 0 : (deadline_ns - now_ns + ns_per_second - 1) / ns_per_second;

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "base/text.h"
 #include "cli/command.h"
+#include "cli/duration.h"
 #include "cli/output.h"
 #include "cli/policy_options.h"
 #include "control/dry_run.h"
@@ -14,17 +12,6 @@
 #include "render/plan.h"
 
 namespace lk {
-
-namespace {
-
-Result<std::chrono::seconds> parse_trial(const std::string &text) {
-    const auto time = parse_duration(text);
-    if (time && *time >= trial_least && *time <= trial_most) return *time;
-    return bad_input(fmt::format("--try: {} is no time for a trial: expected {} to {} seconds, such as 60",
-                                 quote(text), trial_least.count(), trial_most.count()));
-}
-
-} // namespace
 
 Finish define_attach(CLI::App &app) {
     struct Options {
@@ -52,8 +39,8 @@ Finish define_attach(CLI::App &app) {
         request->follow = !options->no_follow;
         request->required = options->required;
         if (options->trial) {
-            const auto time = parse_trial(*options->trial);
-            if (!time) return time.error();
+            const auto time = parse_bounded(*options->trial, "a trial", trial_least, trial_most, "60");
+            if (!time) return Error{time.error().exit, "--try: " + time.error().message};
             if (options->no_follow)
                 return bad_input(
                     "--try and --no-follow: it is the follower that takes the policy back, so there "

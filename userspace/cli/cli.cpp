@@ -20,6 +20,7 @@ constexpr std::array command_table{
     Command{"apply", "Put a configuration into force, in place of all that is", define_apply},
     Command{"detach", "Take the filter off again", define_detach},
     Command{"keep", "Confirm the policy that attach --try put on trial", define_keep},
+    Command{"portal", "Open HTTP(S) and DNS to the LAN's router for a while", define_portal},
     Command{"follow", "Keep addresses and devices current (attach starts it)", define_follow},
     Command{"status", "What is guarded, and what was refused (also without a command)", define_status},
     Command{"watch", "Refused and rewritten packets as they happen", define_watch},

@@ -39,6 +39,7 @@ Finish define_attach(CLI::App &app);
 Finish define_apply(CLI::App &app);
 Finish define_detach(CLI::App &app);
 Finish define_keep(CLI::App &app);
+Finish define_portal(CLI::App &app);
 Finish define_follow(CLI::App &app);
 Finish define_status(CLI::App &app);
 Finish define_watch(CLI::App &app);

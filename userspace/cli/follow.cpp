@@ -55,6 +55,9 @@ class Teller {
     void trial_ended(const std::string &message) {
         service_.tell(LOG_WARNING, message, fields("trial-ended"));
     }
+    void portal_ended(const std::string &message) {
+        service_.tell(LOG_NOTICE, message, fields("portal-ended"));
+    }
     // The policy of the file at PATH, or the one before and why.
     void reload(const Site &site, const std::string &path) {
         service_.reloading();
@@ -101,6 +104,7 @@ Result<Exit> run(const Globals &globals, const Options &options) {
     told.trouble = [&](const std::string &message) { teller.trouble(message); };
     told.over = [&](const std::string &message) { teller.over(message); };
     told.trial_ended = [&](const std::string &message) { teller.trial_ended(message); };
+    told.portal_ended = [&](const std::string &message) { teller.portal_ended(message); };
     told.alive = [&] { service.alive(); };
     if (options.config) told.reload = [&] { teller.reload(*site, *options.config); };
     told.take_over = options.take_over;

@@ -12,6 +12,7 @@
 #include "control/doctor.h"
 #include "control/follower_process.h"
 #include "control/leftovers.h"
+#include "control/portal.h"
 #include "control/reconcile.h"
 #include "control/root_sockets.h"
 #include "control/scopes.h"
@@ -71,6 +72,9 @@ Result<Plan> plan_over(const Before &before, AttachRequest request, const Topolo
         plan->built.notices.push_back(
             fmt::format("a policy that was in force could not be read ({}): the new one took its place on {}",
                         *before.unreadable, listed(before.hooked)));
+    if (plan && before.document.portal && !portal_over(before.document, boot_clock_ns()))
+        plan->built.notices.emplace_back(
+            "the portal that was open is closed; leakbpf portal opens it again under the new policy");
     return plan;
 }
 

@@ -46,6 +46,13 @@ struct OnTrial {
     bool takes_all_off = false; // nothing was in force before
 };
 
+// leakbpf portal, while it is open.
+struct OpenPortal {
+    std::uint64_t seconds_left = 0;
+    std::int64_t deadline_unix_s = 0;
+    std::vector<std::pair<std::string, std::string>> routers; // device, address
+};
+
 struct AttachAnswer {
     std::vector<std::string> attached;  // uplinks, by name
     std::vector<std::string> unguarded; // other uplinks, by name
@@ -88,7 +95,9 @@ struct FollowTold {
     std::function<void(const std::string &)> trouble = {};               // turns fail
     std::function<void(const std::string &)> over = {};                  // and work again: what it was
     std::function<void(const std::string &)> trial_ended = {};           // nobody kept it: what was done
-    std::function<void()> alive = {};                                    // about every second
+    std::function<void(const std::string &)> portal_ended =
+        {};                            // by itself, or to some routers: what was done
+    std::function<void()> alive = {};  // about every second
     std::function<void()> reload = {}; // SIGHUP: put something new into force; without it, as SIGUSR1
     bool take_over = false;            // end another follower, instead of leaving it in place
 };
@@ -117,6 +126,7 @@ struct Status {
     Counters counters{};
     State::Untold untold;
     std::optional<OnTrial> trial = {};
+    std::optional<OpenPortal> portal = {};
     std::vector<std::string> weaknesses; // sentences: what is promised and does not hold: program ahead of
                                          // ours, hook missing or dead
     std::vector<std::string> remarks;    // sentences: uplink unguarded, no follower, daemon sends as root

@@ -8,7 +8,9 @@
 #include "base/text.h"
 #include "control/control.h"
 #include "control/detach.h"
+#include "control/held.h"
 #include "control/leftovers.h"
+#include "control/portal.h"
 #include "control/reconcile.h"
 #include "control/scopes.h"
 #include "net/netns.h"
@@ -41,23 +43,15 @@ Result<void> detach_all(const Site &site, bool must_be_there) {
     return State::remove_all(site.place);
 }
 
+// True: nothing would be left, and nothing was changed.
 Result<bool> detach_some(const Site &site, const std::vector<std::string> &names) {
-    const Result<Lock> lock = Lock::take(site.place, lock_limit);
-    if (!lock) return lock.error();
-    Result<std::optional<State>> state = State::find(site.place);
-    if (!state) return state.error();
-    if (!*state) return nothing_attached();
-    const Result<Document> current = (*state)->document();
-    if (!current) return current.error();
-    const Result<Topology> topology = read_topology();
-    if (!topology) return topology.error();
-    const Result<std::vector<UplinkHook>> hooks = (*state)->uplink_hooks();
-    if (!hooks) return hooks.error();
-    const Result<Document> wanted = plan_detach(names, hold_guarded(*current, *topology, *hooks), *topology);
+    Result<Held> held = hold(site);
+    if (!held) return held.error();
+    const Result<Document> wanted = plan_detach(names, held->document, held->topology);
     if (!wanted) return wanted.error();
     if (wanted->scopes.empty()) return true;
-    if (Result<Built> done = reconcile(**state, *wanted, *topology); !done) return done.error();
-    (*state)->nudge_follower();
+    if (Result<Built> done = reconcile(held->state, *wanted, held->topology); !done) return done.error();
+    held->state.nudge_follower();
     return false;
 }
 
@@ -98,12 +92,12 @@ Result<Document> plan_detach(const std::vector<std::string> &names, const Docume
     drop_empty(wanted, scope_of_all(current));
     drop_empty(before, scope_of_all(before_now));
     if (wanted.trial) wanted.trial->before = std::move(before.scopes);
+    prune_portal(wanted, topology);
     return wanted;
 }
 
 Result<void> detach(const Site &site, const DetachRequest &request) {
     if (request.all || request.interfaces.empty()) return detach_all(site, !request.all);
-    if (!any_state(site.place)) return nothing_attached();
     const Result<bool> last = detach_some(site, request.interfaces);
     if (!last) return last.error();
     return *last ? detach_all(site, false) : Result<void>();

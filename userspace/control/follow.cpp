@@ -17,6 +17,7 @@
 #include "base/boot_clock.h"
 #include "base/fd.h"
 #include "control/control.h"
+#include "control/portal.h"
 #include "control/reconcile.h"
 #include "control/scopes.h"
 #include "control/site.h"
@@ -86,7 +87,7 @@ class Follower {
             const bool over = document_ && overdue(*document_, boot_clock_ns());
             if (over && !trial_over_) not_before_ = {};
             trial_over_ = over;
-            dirty_ = dirty_ || over;
+            dirty_ = dirty_ || over || (document_ && portal_over(*document_, boot_clock_ns()));
             if (dirty_ && now >= not_before_) turn();
             if (nothing_in_force_)
                 return Error{Exit::not_attached,
@@ -196,14 +197,16 @@ class Follower {
         if (nothing_in_force_) return;
         if (!know_document()) return;
         if (overdue(*document_, boot_clock_ns()) && (!end_trial() || !know_document())) return;
+        if (document_->portal) take_in(); // its command may have seen more of the network than was heard here
         guard_new();
         const auto hooks = state_->uplink_hooks(Chains::skip);
         if (!hooks) return not_yet(hooks.error(), true);
         put_gate_back(*hooks);
         document_ = hold_guarded(*std::move(document_), monitor_.topology(), *hooks);
+        const bool pruned = tidy_portal();
         const Built wanted = build_image(*document_, monitor_.topology());
         bool tell = false;
-        if (!built_ || !same_image(wanted.image, built_->image) || !all_alive(*hooks)) {
+        if (!built_ || pruned || !same_image(wanted.image, built_->image) || !all_alive(*hooks)) {
             Result<Built> built = reconcile(*state_, *document_, monitor_.topology());
             if (!built) return not_yet(built.error(), true);
             built_ = *std::move(built);
@@ -221,8 +224,24 @@ class Follower {
         retry_ = retry_first;
         followed_ = true;
         if (tell && told_.committed) told_.committed(monitor_.topology(), *built_);
+        if (!portal_ended_.empty() && told_.portal_ended) told_.portal_ended(portal_ended_);
+        portal_ended_.clear();
         if (!trouble_.empty() && told_.over) told_.over(trouble_);
         trouble_.clear();
+    }
+
+    // What the document says no longer of a portal. True: there is something to be committed.
+    bool tidy_portal() {
+        if (!document_->portal) return false;
+        const bool over = portal_over(*document_, boot_clock_ns()); // the kernel has closed it
+        if (over) document_->portal.reset();
+        const bool pruned = over || prune_portal(*document_, monitor_.topology());
+        if (over)
+            portal_ended_ = "the portal's time is over: it is closed";
+        else if (pruned)
+            portal_ended_ = document_->portal ? "the portal is closed to routers that are none any more"
+                                              : "the portal is closed: its routers are none any more";
+        return pruned;
     }
 
     // The one in force. False: it cannot be read.
@@ -354,7 +373,7 @@ class Follower {
     std::optional<Document> document_, taken_off_;
     std::set<std::string> guards_seen_;
     bool gate_seen_ = false, followed_ = false; // a turn was whole
-    std::string gate_trouble_;
+    std::string gate_trouble_, portal_ended_;
     std::optional<Built> built_; // what was committed last; none: unknown
     std::uint32_t epoch_ = 0;
     bool dirty_ = true, nothing_in_force_ = false, trial_over_ = false;

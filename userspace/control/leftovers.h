@@ -11,6 +11,10 @@ namespace lk {
 
 // State of any version, whole or broken.
 bool any_state(const Place &place);
+// Where there is one and State::find() finds none.
+inline constexpr const char *unusable_state =
+    "there is a filter of another version or a half-made one: leakbpf attach replaces it, leakbpf detach "
+    "takes it off";
 
 // Uplinks that states of other versions and stale ones were put on, by ifindex; with OWN_TOO also those of
 // the state at PLACE itself. A hook that is named here may be dead by now.

@@ -140,6 +140,7 @@ Result<Plan> plan_attach(const AttachRequest &request, const Document &current, 
 
     Plan plan;
     plan.document = current;
+    plan.document.portal.reset(); // it was opened under another policy
     const ScopeView before(current, topology);
     const std::size_t taking = taking_scope(current);
     std::vector<int> taken; // guarded today, named by nobody

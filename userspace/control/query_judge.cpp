@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/boot_clock.h"
 #include "image/native_maps.h"
 
 namespace lk {
@@ -48,7 +49,8 @@ std::optional<QueryVerdict> judge_query(const MapImage &image, const Topology &t
         return std::ranges::count(reach(topology, static_cast<int>(row.record.ifindex)).own, source) > 0;
     });
     if (uplink == image.devices.end()) return {};
-    const NativeMaps maps(image);
+    NativeMaps maps(image);
+    maps.set_now(boot_clock_ns());
     const auto device = maps.device(static_cast<int>(uplink->record.ifindex));
     if (!device) return {};
     std::string frame = packet(source, server, to_wire(query));

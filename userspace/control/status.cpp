@@ -5,6 +5,7 @@
 
 #include "control/control.h"
 #include "control/leftovers.h"
+#include "control/portal.h"
 #include "control/reconcile.h"
 #include "control/root_sockets.h"
 #include "control/scopes.h"
@@ -19,10 +20,7 @@ Result<Status> read_status(const Site &site) {
     Result<std::optional<State>> found = State::find(site.place);
     if (!found) return found.error();
     if (!*found) {
-        if (any_state(site.place))
-            status.remarks.emplace_back(
-                "there is a filter of another version or a half-made one: leakbpf attach "
-                "replaces it, leakbpf detach takes it off");
+        if (any_state(site.place)) status.remarks.emplace_back(unusable_state);
         return status;
     }
     const State &state = **found;
@@ -65,6 +63,7 @@ Result<Status> read_status(const Site &site) {
     if (!untold) return untold.error();
     status.untold = *untold;
     status.trial = on_trial(status.document);
+    status.portal = portal_of(status.document, status.topology);
     judge(status);
     for (const Scope &scope : status.document.scopes)
         for (std::string &told : root_sockets(scope.policy))

@@ -4,17 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "base/boot_clock.h"
-#include "control/leftovers.h"
+#include "control/held.h"
 #include "control/reconcile.h"
 
 namespace lk {
 
 namespace {
-
-constexpr std::chrono::seconds lock_limit{10};
 
 Error no_trial(const State &state) {
     return {
@@ -72,11 +69,9 @@ void set_deadline(Document &document, std::chrono::seconds time) {
 
 std::optional<OnTrial> on_trial(const Document &document) {
     if (!document.trial) return std::nullopt;
-    const std::uint64_t deadline = document.trial->deadline_ns, now = boot_clock_ns();
-    const std::int64_t away_s = deadline >= now
-                                    ? static_cast<std::int64_t>((deadline - now) / ns_per_second)
-                                    : -static_cast<std::int64_t>((now - deadline) / ns_per_second);
-    return OnTrial{seconds_left(deadline, now), time(nullptr) + away_s, document.trial->before.empty()};
+    const std::uint64_t deadline = document.trial->deadline_ns;
+    return OnTrial{seconds_left(deadline, boot_clock_ns()), unix_time_of(deadline),
+                   document.trial->before.empty()};
 }
 
 Result<void> go_back(const Place &place, std::optional<State> &state, const Document &document,
@@ -95,25 +90,13 @@ Result<void> go_back(const Place &place, std::optional<State> &state, const Docu
 }
 
 Result<Kept> keep(const Site &site) {
-    const auto not_attached = [] {
-        return Error{Exit::not_attached,
-                     "nothing is attached in this network namespace, so nothing is on trial"};
-    };
-    if (!any_state(site.place)) return not_attached();
-    const Result<Lock> lock = Lock::take(site.place, lock_limit);
-    if (!lock) return lock.error();
-    Result<std::optional<State>> found = State::find(site.place);
-    if (!found) return found.error();
-    if (!*found) return not_attached();
-    State &state = **found;
-    Result<Document> document = state.document();
-    if (!document) return document.error();
-    if (!document->trial) return no_trial(state);
-    if (overdue(*document, boot_clock_ns())) return too_late(state);
-    document->trial.reset();
-    const Result<Topology> topology = read_topology();
-    if (!topology) return topology.error();
-    if (const Result<Built> done = reconcile(state, *document, *topology); !done) return done.error();
+    Result<Held> held = hold(site, ", so nothing is on trial");
+    if (!held) return held.error();
+    auto &[lock, state, document, topology] = *held;
+    if (!document.trial) return no_trial(state);
+    if (overdue(document, boot_clock_ns())) return too_late(state);
+    document.trial.reset();
+    if (const Result<Built> done = reconcile(state, document, topology); !done) return done.error();
     state.nudge_follower();
     return Kept{state.epoch()};
 }

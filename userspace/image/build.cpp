@@ -125,6 +125,7 @@ Built build_image(const Document &document, const Topology &topology) {
             policy.record = policy_record(document.scopes[scope].policy, gateways);
             add_ways(policy.record, document.scopes[scope].policy, topology, plan.classes);
             add_bootstrap(policy.record, gateways);
+            if (document.portal) policy.record.portal_until_ns = document.portal->until_ns;
             note_tunnels(built.tunnels, policy.record);
             policy.gateway_set = gateway_sets.place(std::move(gateways));
             policy.done = true;
@@ -153,7 +154,7 @@ Built build_image(const Document &document, const Topology &topology) {
             image.host.policy.flags |= LK_POLICY_LOCK_SOCKETS;
         if (taking_scope(document) != no_scope) image.host.policy.flags |= LK_POLICY_GATE;
         image.host_gateway_set = policy.gateway_set;
-        image.host_net_set = net_sets.place(build_host_nets(topology, plan));
+        image.host_net_set = net_sets.place(build_host_nets(around));
     }
 
     built.unguarded = plan.unguarded;

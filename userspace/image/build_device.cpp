@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "image/build_nets.h"
+#include "image/build_portal.h"
 
 namespace lk {
 namespace {
@@ -76,6 +77,8 @@ NetSet nets_of(const Surroundings &around, const std::vector<Prefix> &lan, const
         entries.push_back({prefix, LK_NET_ONLINK});
     for (const auto &hop : reach.next_hops)
         entries.push_back({Prefix::host(hop), LK_NET_NEXTHOP});
+    for (const auto &router : portal_routers(around, reach))
+        entries.push_back({Prefix::host(router), LK_NET_ROUTER});
     for (const auto &own : more_own)
         entries.push_back({Prefix::host(own), LK_NET_OWN});
     for (const auto &carved : around.carved)
@@ -141,14 +144,20 @@ BuiltDevice build_device(const Surroundings &around, const Guarded &guarded,
     return built;
 }
 
-NetSet build_host_nets(const Topology &topology, const ScopePlan &plan) {
+NetSet build_host_nets(const Surroundings &around) {
+    const Topology &topology = around.topology;
     std::vector<NetEntry> entries;
+    if (around.document.portal)
+        for (const Guarded &guarded : around.plan.guarded)
+            for (const Address &router : portal_routers(around, reach(around.stacking, guarded.ifindex)))
+                entries.push_back({Prefix::host(router), LK_NET_ROUTER});
     for (std::size_t i = 0; i < topology.devices.size(); ++i)
         for (const auto &address : topology.devices[i].addresses) {
             entries.push_back({Prefix::host(address.address), LK_NET_OWN});
             // Every link has fe80::/64: as the prefix of an inside device it would spare the router's
             // resolver too.
-            if (plan.classes[i] == DeviceClass::inside && !link_local_net().contains(address.on_link()))
+            if (around.plan.classes[i] == DeviceClass::inside &&
+                !link_local_net().contains(address.on_link()))
                 entries.push_back({address.on_link(), LK_NET_INSIDE});
         }
     return flatten_nets(std::move(entries));

@@ -34,7 +34,8 @@ struct BuiltDevice {
 BuiltDevice build_device(const Surroundings &around, const Guarded &guarded,
                          std::vector<std::string> &notices);
 
-// Own addresses of all devices and prefixes of inside ones, for the socket hooks.
-NetSet build_host_nets(const Topology &topology, const ScopePlan &plan);
+// Own addresses of all devices, prefixes of inside ones and routers that a portal is open to, for the socket
+// hooks.
+NetSet build_host_nets(const Surroundings &around);
 
 } // namespace lk

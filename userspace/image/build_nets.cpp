@@ -65,6 +65,10 @@ const Prefix &link_local_net() {
     return net;
 }
 
+bool is_private(const Address &address) {
+    return std::ranges::any_of(private_nets(), [&](const Prefix &net) { return net.contains(address); });
+}
+
 NetSet flatten_nets(std::vector<NetEntry> entries) {
     std::sort(entries.begin(), entries.end(),
               [](const NetEntry &a, const NetEntry &b) { return a.prefix < b.prefix; });

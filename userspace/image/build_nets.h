@@ -30,6 +30,9 @@ struct LanPart {
 };
 LanPart lan_of(const Prefix &on_link);
 
+// In one of the ranges that a LAN has its addresses from, however wide the prefix around it.
+bool is_private(const Address &address);
+
 // fe80::/64: every link has one, and it says nothing about which.
 const Prefix &link_local_net();
 

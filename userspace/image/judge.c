@@ -36,6 +36,10 @@ static const __u32 *lk_lookup_boot(const struct lk_boot *key) {
     return maps_of_call->boot(maps_of_call->self, key);
 }
 
+static __u64 lk_boot_ns(void) {
+    return maps_of_call->now_ns;
+}
+
 #include "verdict.h"
 
 #include "bootstrap.h"

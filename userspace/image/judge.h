@@ -23,7 +23,7 @@ struct lk_native_maps {
     const __u32 *(*boot)(void *self, const struct lk_boot *key);
     struct lk_frag *(*frag)(void *self, const struct lk_frag_key *key);
     void (*frag_put)(void *self, const struct lk_frag_key *key, const struct lk_frag *value);
-    __u64 now_ns;
+    __u64 now_ns; /* of all clocks */
 };
 
 struct lk_native_sender {

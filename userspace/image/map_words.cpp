@@ -21,8 +21,8 @@ static_assert(LK_POLICY_GATE == 1u << (policy_names.size() - 1));
 constexpr std::array<std::string_view, 6> device_names{"l3",    "bond-port", "bridge-port",
                                                        "pppoe", "nets",      "more-own"};
 static_assert(LK_DEV_MORE_OWN == 1u << (device_names.size() - 1));
-constexpr std::array<std::string_view, 5> net_names{"lan", "on-link", "next-hop", "own", "inside"};
-static_assert(LK_NET_INSIDE == 1u << (net_names.size() - 1));
+constexpr std::array<std::string_view, 6> net_names{"lan", "on-link", "next-hop", "own", "inside", "router"};
+static_assert(LK_NET_ROUTER == 1u << (net_names.size() - 1));
 
 template <std::size_t N>
 std::vector<std::string> names(std::uint32_t flags, const std::array<std::string_view, N> &table) {

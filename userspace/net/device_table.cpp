@@ -69,6 +69,7 @@ DeviceEvent put_link(std::vector<Device> &devices, Device link) {
     event.switched = known->up != link.up ? link.ifindex : 0;
     link.addresses = std::move(known->addresses);
     link.next_hops = std::move(known->next_hops);
+    link.routers = std::move(known->routers);
     link.default_route = known->default_route;
     link.access_point = known->access_point;
     *known = std::move(link);

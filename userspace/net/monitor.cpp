@@ -167,6 +167,7 @@ Result<void> Monitor::Impl::reread_devices() {
     for (Device &device : topology.devices) {
         const RouteBook::Entry &routes = book.of(device.ifindex);
         device.next_hops.assign(routes.next_hops.begin(), routes.next_hops.end());
+        device.routers.assign(routes.routers.begin(), routes.routers.end());
         device.default_route = routes.default_route;
     }
     routes_stale = ask_wireless = true;
@@ -261,9 +262,11 @@ void Monitor::Impl::fill_in_routes() {
         if (device == topology.devices.end() || device->ifindex != ifindex) continue;
         const RouteBook::Entry &routes = book.of(ifindex);
         const bool same = device->default_route == routes.default_route &&
-                          std::ranges::equal(device->next_hops, routes.next_hops);
+                          std::ranges::equal(device->next_hops, routes.next_hops) &&
+                          std::ranges::equal(device->routers, routes.routers);
         if (same) continue;
         device->next_hops.assign(routes.next_hops.begin(), routes.next_hops.end());
+        device->routers.assign(routes.routers.begin(), routes.routers.end());
         device->default_route = routes.default_route;
         changed = true;
     }

@@ -41,12 +41,15 @@ Reach reach(const Stacking &stacking, int lowest_ifindex) {
             all.on_link.push_back(address.on_link());
         }
         all.next_hops.insert(all.next_hops.end(), device.next_hops.begin(), device.next_hops.end());
+        for (const Address &router : device.routers)
+            all.routers.push_back({device.ifindex, router});
         for (const auto above : stacking.riders(i))
             visit(above);
     }
     sort_unique(all.own);
     sort_unique(all.on_link);
     sort_unique(all.next_hops);
+    sort_unique(all.routers);
     return all;
 }
 

@@ -32,6 +32,8 @@ void RouteBook::add(const RouteMessage &route, std::set<int> &changed) {
             changed.insert(hop.ifindex);
         }
         if (hop.gateway && entry.next_hops.insert(*hop.gateway).second) changed.insert(hop.ifindex);
+        if (hop.gateway && route.is_default && entry.routers.insert(*hop.gateway).second)
+            changed.insert(hop.ifindex);
     }
 }
 

@@ -26,6 +26,7 @@ class RouteBook {
   public:
     struct Entry {
         std::set<Address> next_hops;
+        std::set<Address> routers; // those of default routes
         bool default_route = false;
         bool operator==(const Entry &) const = default;
     };

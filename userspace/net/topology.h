@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "policy/address.h"
+#include "policy/router.h"
 
 namespace lk {
 
@@ -36,6 +37,7 @@ struct Device {
     bool lower_elsewhere = false;         // it is stacked on a device of another network namespace
     std::vector<DeviceAddress> addresses; // sorted
     std::vector<Address> next_hops;       // of routes of any table over this device, sorted, unique
+    std::vector<Address> routers;         // those of default routes, sorted, unique
     bool default_route = false; // of either family, in any table (throw, blackhole and the like aside)
 
     bool l3() const;       // packets at its TC hook begin with the IP header
@@ -72,10 +74,12 @@ std::vector<DeviceClass> classify(const Topology &topology, const ClassOverrides
 std::vector<int> lowest(const Topology &topology, const std::vector<DeviceClass> &classes, int ifindex);
 
 // An uplink's own addresses, on-link prefixes and next hops, those of every device stacked on it included.
+// The filter sees addresses only: what has the same link-local one on two VLANs of an uplink is one to it.
 struct Reach {
     std::vector<Address> own;
     std::vector<Prefix> on_link;
     std::vector<Address> next_hops;
+    std::vector<Router> routers;
 };
 Reach reach(const Topology &topology, int lowest_ifindex);
 

@@ -94,7 +94,7 @@ class Reader {
     using Field = std::function<void(const std::string &, const Json &)>;
     void object(const std::string &path, const Json &json,
                 const std::vector<std::pair<std::string_view, Field>> &fields,
-                std::string_view optional = {}) {
+                const std::vector<std::string_view> &optional = {}) {
         if (!json.is_object()) return fail(path, "expected an object");
         for (const auto &item : json.items()) {
             const auto known = [&](const auto &field) { return field.first == item.key(); };
@@ -106,7 +106,7 @@ class Reader {
             const std::string below = fmt::format("{}.{}", path, key);
             if (found != json.end())
                 read(below, *found);
-            else if (key != optional)
+            else if (std::ranges::find(optional, key) == optional.end())
                 return fail(below, "missing");
         }
     }
@@ -269,6 +269,22 @@ Reader::Field scopes_into(Reader &reader, std::vector<Scope> &out) {
     };
 }
 
+Reader::Field portal_into(Reader &reader, std::optional<Portal> &out) {
+    return [&reader, &out](const std::string &path, const Json &json) {
+        Portal &portal = out.emplace();
+        const auto routers = [&](const std::string &below, const Json &list) {
+            reader.list(below, list, [&](std::size_t i, const Json &item) {
+                Router &router = portal.routers.emplace_back();
+                reader.object(fmt::format("{}[{}]", below, i), item,
+                              {{"ifindex", reader.into(router.ifindex)},
+                               {"address", reader.into(router.address, Address::parse)}});
+            });
+        };
+        reader.object(path, json,
+                      {{"until_boottime_ns", reader.into(portal.until_ns)}, {"routers", routers}});
+    };
+}
+
 Reader::Field trial_into(Reader &reader, std::optional<Trial> &out) {
     return [&reader, &out](const std::string &path, const Json &json) {
         Trial &trial = out.emplace();
@@ -300,6 +316,12 @@ std::string to_json(const Document &document) {
         json["trial"] = {{"deadline_boottime_ns", document.trial->deadline_ns},
                          {"before", scopes_to_json(document.trial->before)},
                          {"guarded_before", list_to_json(document.trial->guarded_before)}};
+    if (document.portal) {
+        Json routers = Json::array();
+        for (const Router &router : document.portal->routers)
+            routers.push_back({{"ifindex", router.ifindex}, {"address", router.address.str()}});
+        json["portal"] = {{"until_boottime_ns", document.portal->until_ns}, {"routers", routers}};
+    }
     return json.dump();
 }
 
@@ -324,8 +346,9 @@ Result<Document> document_from_json(std::string_view json) {
     reader.object("$", root,
                   {{"format", reader.into(format)},
                    {"scopes", scopes_into(reader, document.scopes)},
-                   {"trial", trial_into(reader, document.trial)}},
-                  "trial");
+                   {"trial", trial_into(reader, document.trial)},
+                   {"portal", portal_into(reader, document.portal)}},
+                  {"trial", "portal"});
     if (reader.error()) return *reader.error();
     return document;
 }

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "policy/address.h"
 #include "policy/dns_name.h"
+#include "policy/router.h"
 
 namespace lk {
 
@@ -145,11 +146,19 @@ struct Trial {
     bool operator==(const Trial &) const = default;
 };
 
+// leakbpf portal: to whom, and until when. Routers that come later are not among them.
+struct Portal {
+    std::uint64_t until_ns = 0;  // CLOCK_BOOTTIME; the kernel minds it too
+    std::vector<Router> routers; // sorted
+    bool operator==(const Portal &) const = default;
+};
+
 // All that was asked for in one network namespace; the last scope with takes_new guards new uplinks and gives
 // the socket hooks their policy (the last scope, where none takes new ones). Kept in the kernel as JSON.
 struct Document {
     std::vector<Scope> scopes;
     std::optional<Trial> trial = {};
+    std::optional<Portal> portal = {};
     bool operator==(const Document &) const = default;
 };
 

@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, LK_REASONS> reasons{
     "no-policy",   "ethertype", "malformed", "source",       "fragment",        "dns",
     "not-allowed", "bypass",    "arp",       "link",         "vpn-daemon",      "gateway",
     "served",      "lan",       "multicast", "out-of-scope", "dns-no-resolver", "dns-no-tunnel",
-    "dns-form",    "dns-ports", "dns-flow",  "dns-size",     "bootstrap-dns"};
+    "dns-form",    "dns-ports", "dns-flow",  "dns-size",     "bootstrap-dns",   "portal"};
 constexpr std::array<std::string_view, LK_HOOKS> hooks{"uplink", "connect4", "connect6", "setsockopt",
                                                        "lsm",    "tunnel",   "gate"};
 

@@ -9,6 +9,7 @@
 #include "render/json.h"
 #include "render/names.h"
 #include "render/policy.h"
+#include "render/portal.h"
 #include "render/text.h"
 #include "render/trial.h"
 #include "render/uplinks.h"
@@ -111,6 +112,7 @@ std::string status_text(const Status &status) {
                                    status.follower ? fmt::format("kept current by pid {}", *status.follower)
                                                    : "kept current by nobody");
     text += trial_text(status.trial);
+    text += portal_text(status.portal);
     text += scopes_text(status.document);
     text += uplinks_text(status);
     text += socket_hooks_text(status);
@@ -132,6 +134,7 @@ std::string status_json(const Status &status) {
     json["epoch"] = status.epoch;
     json["follower"] = follower_to_json(status.follower);
     json["trial"] = trial_to_json(status.trial);
+    json["portal"] = portal_to_json(status.portal);
     json["scopes"] = scopes_to_json(status.document);
     json["uplinks"] = OrderedJson::array();
     for (const UplinkLine &line : uplink_lines(status))

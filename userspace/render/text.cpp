@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "render/text.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +13,10 @@ namespace lk {
 std::string plain(std::string_view name) {
     const std::string in_quotes = quote(name);
     return in_quotes.substr(1, in_quotes.size() - 2);
+}
+
+std::string utc_text(std::int64_t unix_s) {
+    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(unix_s));
 }
 
 std::string columns(const std::vector<std::vector<std::string>> &rows, std::size_t indent,

@@ -2,6 +2,7 @@
 // Plain text for people: aligned columns, no colours, nothing that a terminal could obey.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,9 @@ namespace lk {
 
 // A name from outside (device, process, cgroup) with control characters shown as \xNN.
 std::string plain(std::string_view name);
+
+// RFC 3339, UTC, whole seconds.
+std::string utc_text(std::int64_t unix_s);
 
 // Rows as lines, columns as wide as their widest cell and two blanks apart. Columns named in RIGHT (by
 // position) are aligned to the right. INDENT blanks before each line.

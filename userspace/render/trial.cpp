@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "render/trial.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include "render/text.h"
 
 namespace lk {
 
@@ -17,7 +18,7 @@ std::string trial_text(const std::optional<OnTrial> &trial) {
 
 OrderedJson trial_to_json(const std::optional<OnTrial> &trial) {
     if (!trial) return nullptr;
-    return {{"deadline", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(trial->deadline_unix_s))},
+    return {{"deadline", utc_text(trial->deadline_unix_s)},
             {"seconds_left", trial->seconds_left},
             {"takes_all_off", trial->takes_all_off}};
 }

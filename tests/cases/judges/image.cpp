@@ -43,6 +43,14 @@ Surrounded surroundings(const World &world) {
     if (port) uplink.master = master_ifindex;
     Device &addressed = port ? above : uplink;
     give(addressed, world.own);
+    addressed.routers = world.routers;
+    std::sort(addressed.routers.begin(), addressed.routers.end());
+    if (world.portal_until_ns) {
+        Portal &portal = out.document.portal.emplace();
+        portal.until_ns = world.portal_until_ns;
+        for (const Address &router : world.routers)
+            portal.routers.push_back({addressed.ifindex, router});
+    }
     addressed.next_hops = world.next_hops;
     std::sort(addressed.next_hops.begin(), addressed.next_hops.end());
     addressed.next_hops.erase(std::unique(addressed.next_hops.begin(), addressed.next_hops.end()),

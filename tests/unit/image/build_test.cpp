@@ -283,6 +283,52 @@ TEST(BuildLan, AWideLanPrefixNeverAnswersForIpv4) {
     EXPECT_EQ(flags_at(image, "eth0", "2001:db8::9"), LK_NET_LAN);
 }
 
+// To the routers that it was opened to, of the devices that have them still; the socket hooks know them too.
+TEST(BuildPortal, OpensToItsRoutersWhileTheyAreRouters) {
+    Device eth0 = device(2, "eth0", {"10.1.0.5/24"}), eth1 = device(3, "eth1", {"10.2.0.5/24"});
+    eth0.routers = {addr("10.1.0.1"), addr("fe80::1")};
+    eth1.routers = {addr("10.2.0.1")};
+    Document open = document({"eth0", "eth1"}, policy({}));
+    open.portal = Portal{77, {{2, addr("10.1.0.1")}, {2, addr("10.1.0.9")}, {3, addr("fe80::1")}}};
+    const Built built = build_image(open, topology({eth0, eth1}));
+    for (const char *name : {"eth0", "eth1"})
+        EXPECT_EQ(row_of(built.image, name)->record.policy.portal_until_ns, 77u);
+    EXPECT_EQ(built.image.host.policy.portal_until_ns, 77u);
+    EXPECT_TRUE(flags_at(built.image, "eth0", "10.1.0.1") & LK_NET_ROUTER);
+    for (const char *other : {"10.1.0.9", "fe80::1", "10.2.0.1", "10.1.0.2"})
+        EXPECT_FALSE(flags_at(built.image, "eth0", other) & LK_NET_ROUTER) << other;
+    EXPECT_FALSE(flags_at(built.image, "eth1", "fe80::1") & LK_NET_ROUTER);
+    EXPECT_FALSE(flags_at(built.image, "eth1", "10.2.0.1") & LK_NET_ROUTER);
+    const NetSet &host = built.image.net_sets.at(built.image.host_net_set);
+    EXPECT_EQ(
+        std::count_if(host.begin(), host.end(), [](const NetRow &row) { return row.flags & LK_NET_ROUTER; }),
+        1);
+    open.portal.reset();
+    EXPECT_EQ(build_image(open, topology({eth0, eth1})).image.host.policy.portal_until_ns, 0u);
+}
+
+// What is the VPN's by its address is nobody's router, also when it becomes so while the portal is open.
+TEST(BuildPortal, NeverOpensToWhatIsCarvedOut) {
+    Device eth0 = device(2, "eth0", {"10.2.0.5/24"});
+    eth0.routers = {addr("10.2.0.1")};
+    const Device tunnel = device(3, "tun0", {"10.2.0.7/28"}, "wireguard");
+    Policy asks = policy({});
+    asks.resolvers = {*Resolver::parse("10.2.0.1")};
+    const auto opens = [&](const Policy &wanted, const Topology &around) {
+        Document open = document({"eth0"}, wanted);
+        open.portal = Portal{77, {{2, addr("10.2.0.1")}}};
+        const MapImage image = build_image(open, around).image;
+        const NetSet &host = image.net_sets.at(image.host_net_set);
+        const auto router = [](const NetRow &row) { return (row.flags & LK_NET_ROUTER) != 0; };
+        EXPECT_EQ(std::ranges::any_of(host, router),
+                  (flags_at(image, "eth0", "10.2.0.1") & LK_NET_ROUTER) != 0);
+        return std::ranges::any_of(host, router);
+    };
+    EXPECT_TRUE(opens(policy({}), topology({eth0})));
+    EXPECT_FALSE(opens(asks, topology({eth0})));
+    EXPECT_FALSE(opens(policy({}), topology({eth0, tunnel})));
+}
+
 TEST(BuildNotices, SayWhatWasLeftOutAndWhy) {
     using Change = void (*)(Policy &);
     const Change nothing = [](Policy &) {};

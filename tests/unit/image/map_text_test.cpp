@@ -88,7 +88,7 @@ TEST(MapWords, NameEveryBit) {
     EXPECT_EQ(words::policy_flags(0xffffffff).size(), 32u);
     EXPECT_EQ(words::policy_flags(LK_POLICY_FWMARK), std::vector<std::string>{"fwmark"});
     EXPECT_EQ(words::device_flags(LK_DEV_L3 | LK_DEV_MORE_OWN), (std::vector<std::string>{"l3", "more-own"}));
-    EXPECT_EQ(words::net_flags(LK_NET_INSIDE | 1u << 5), (std::vector<std::string>{"inside", "bit-5"}));
+    EXPECT_EQ(words::net_flags(LK_NET_INSIDE | 1u << 6), (std::vector<std::string>{"inside", "bit-6"}));
 }
 
 } // namespace

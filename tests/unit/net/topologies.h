@@ -35,6 +35,11 @@ struct Dev : Device {
         std::ranges::sort(addresses);
         return *this;
     }
+    Dev &router(const char *text) {
+        routers.push_back(Address::parse(text).value());
+        std::ranges::sort(routers);
+        return route();
+    }
     Dev &hop(const char *text) { return next_hops.push_back(Address::parse(text).value()), *this; }
 };
 

@@ -42,6 +42,7 @@ Document full_document() {
     document.scopes.push_back({{"eth0", "wlan\xc3"}, false, {3, 2147483647}, full_policy()});
     document.scopes.push_back({{}, true, {}, Policy{}});
     document.trial = Trial{18446744073709551615u, {{{"eth1"}, true, {7}, Policy{}}}, {4, 5}};
+    document.portal = Portal{9, {{2, *Address::parse("10.1.0.1")}, {3, *Address::parse("fe80::1")}}};
     return document;
 }
 
@@ -78,21 +79,26 @@ TEST(DocumentJson, UnknownAndMissingKeysAreErrorsWithTheirPath) {
                              "/scopes/0/policy/vpn_users/1",
                              "/scopes/0/policy/vpn_cgroups/0",
                              "/trial",
-                             "/trial/before/0"};
+                             "/trial/before/0",
+                             "/portal",
+                             "/portal/routers/1"};
     const char *paths[] = {"$",
                            "$.scopes[0]",
                            "$.scopes[0].policy",
                            "$.scopes[0].policy.vpn_users[1]",
                            "$.scopes[0].policy.vpn_cgroups[0]",
                            "$.trial",
-                           "$.trial.before[0]"};
+                           "$.trial.before[0]",
+                           "$.portal",
+                           "$.portal.routers[1]"};
     for (std::size_t i = 0; i < std::size(objects); ++i) {
         const json::json_pointer at(objects[i]);
         json extra = good;
         extra[at]["no_wan"] = true;
         EXPECT_THAT(error_of(extra), HasSubstr(std::string(paths[i]) + ".no_wan: unknown key"));
         for (const auto &item : good[at].items()) {
-            if (item.key() == "trial") continue; // documents without one have no such key
+            if (item.key() == "trial" || item.key() == "portal")
+                continue; // documents without one have no such key
             json missing = good;
             missing[at].erase(item.key());
             EXPECT_THAT(error_of(missing), HasSubstr(std::string(paths[i]) + "." + item.key() + ": missing"));
@@ -131,6 +137,7 @@ TEST(DocumentJson, WrongValuesAreErrorsWithTheirPath) {
         {"/trial/deadline_boottime_ns", -1, "$.trial.deadline_boottime_ns: expected a number"},
         {"/trial/guarded_before/1", "eth0", "$.trial.guarded_before[1]: expected a number"},
         {"/trial/before/0/takes_new", 1, "$.trial.before[0].takes_new: expected true or false"},
+        {"/portal/routers/0/address", "10.1.0.1/24", "$.portal.routers[0].address"},
         {"/scopes/0/policy/hook", "xdp", "$.scopes[0].policy.hook: there is no hook"},
     };
     for (const auto &[pointer, value, says] : rows) {

@@ -85,6 +85,20 @@ TEST(StatusText, ShowsATrial) {
     EXPECT_TRUE(nlohmann::json::parse(status_json(full()))["trial"].is_null());
 }
 
+TEST(StatusText, ShowsAPortal) {
+    Status status = full();
+    status.portal = OpenPortal{42, 1000000000, {{"eth0", "10.1.0.1"}, {"eth0", "fe80::1"}}};
+    EXPECT_THAT(
+        status_text(status),
+        HasSubstr("PORTAL OPEN to 10.1.0.1 (eth0), fe80::1 (eth0): HTTP and HTTPS in the clear, and DNS "
+                  "while no tunnel is up, for 42 s; leakbpf portal --close closes it\n"));
+    const auto json = nlohmann::json::parse(status_json(status));
+    EXPECT_EQ(json["portal"],
+              nlohmann::json::parse(R"({"deadline":"2001-09-09T01:46:40Z","seconds_left":42,"routers":[
+        {"device":"eth0","address":"10.1.0.1"},{"device":"eth0","address":"fe80::1"}]})"));
+    EXPECT_TRUE(nlohmann::json::parse(status_json(full()))["portal"].is_null());
+}
+
 TEST(StatusText, PlaceInTheChain) {
     Status status = full();
     status.uplinks[0].ahead.clear();
