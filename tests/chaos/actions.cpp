@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "chaos/policy.h"
 #include "harness/process.h"
 
 namespace lk::chaos {
@@ -25,7 +26,7 @@ void sleep_us(std::uint64_t us) {
 } // namespace
 
 void Actions::attach() {
-    const Output done = filter_.run(attach_words());
+    const Output done = filter_.run(policy_words());
     if (done.status != 0) throw std::runtime_error("the first attach failed: " + done.err);
     story_.guarded_from = ledger_.now();
 }
@@ -59,34 +60,36 @@ void Actions::run(Act act) {
     ++times_[place];
 }
 
-// Another policy each time, by which the allowed flows are allowed.
-std::vector<std::string> Actions::attach_words() {
-    std::vector<std::string> words{"attach", "eth0"};
-    if (plugged_) words.push_back("eth1");
-    words.insert(words.end(), {"--hook", options_.hook});
-    const auto gateway = [&words](const std::string &address) {
-        words.insert(words.end(), {"--gw", address});
-    };
+// Another policy each time, by which the allowed flows are allowed; by a configuration every third time.
+std::vector<std::string> Actions::policy_words() {
+    Asked asked;
+    asked.hook = options_.hook;
+    asked.interfaces.push_back("eth0");
+    if (plugged_) asked.interfaces.push_back("eth1");
     for (const Flow &flow : flows())
-        if (flow.allowed && !flow.tcp) gateway(flow.dst.str());
+        if (flow.allowed && !flow.tcp) asked.gateways.push_back(flow.dst.str());
     const std::uint64_t more = below(20) == 0 ? 1000 : below(30);
     for (std::uint64_t i = 0; i < more; ++i)
-        gateway(fmt::format("198.51.{}.{}{}", 101 + below(100), below(256), below(2) ? ":1194/udp" : ""));
-    if (below(4) == 0) gateway(fmt::format("198.51.{}.0/24", 101 + below(100)));
-    if (below(4) == 0) words.push_back("--no-lan");
-    if (below(4) == 0) words.insert(words.end(), {"--action", "drop"});
+        asked.gateways.push_back(
+            fmt::format("198.51.{}.{}{}", 101 + below(100), below(256), below(2) ? ":1194/udp" : ""));
+    if (below(4) == 0) asked.gateways.push_back(fmt::format("198.51.{}.0/24", 101 + below(100)));
+    asked.no_lan = below(4) == 0;
+    asked.drop = below(4) == 0;
+    std::vector<std::string> words =
+        below(3) == 0 ? filter_.apply_words(configuration(asked)) : attach_words(asked);
     if (options_.fault == Fault::follower) words.push_back("--no-follow");
     return words;
 }
 
 std::string Actions::replace() {
-    const auto words = attach_words();
+    const auto words = policy_words();
     const Micros began = ledger_.now();
     const Output done = filter_.run(words);
     attach_time_ = ledger_.now() - began;
     if (done.status != 0)
-        story_.failures.push_back(fmt::format("leakbpf attach: exit status {}\n{}", done.status, done.err));
-    return fmt::format("{} words", words.size());
+        story_.failures.push_back(
+            fmt::format("leakbpf {}: exit status {}\n{}", words.front(), done.status, done.err));
+    return words.front();
 }
 
 void Actions::ensure_follower() {
@@ -101,8 +104,9 @@ std::string Actions::kill_attach() {
     const bool other_build = below(4) == 0;
     if (other_build) filter_.upgrade(++upgrades_);
     const std::uint64_t after = below(attach_time_ + attach_time_ / 4);
-    const bool late = filter_.run_and_kill(attach_words(), std::chrono::microseconds(after));
-    return fmt::format("{}after {} us{}", other_build ? "of another build " : "", after,
+    const auto words = policy_words();
+    const bool late = filter_.run_and_kill(words, std::chrono::microseconds(after));
+    return fmt::format("{} {}after {} us{}", words.front(), other_build ? "of another build " : "", after,
                        late ? ", when it was done" : "");
 }
 

@@ -35,7 +35,7 @@ struct ActKind {
     unsigned in_long_run;
 };
 constexpr std::array<ActKind, 11> act_kinds{{{Act::replace, "policy replaced", 1000},
-                                             {Act::kill_attach, "attach killed", 150},
+                                             {Act::kill_attach, "attach or apply killed", 150},
                                              {Act::kill_follow, "follower killed", 150},
                                              {Act::recreate, "deleted and made again", 200},
                                              {Act::rename, "renamed", 100},
@@ -82,7 +82,7 @@ class Actions {
     unsigned long overruns_ = 0;
     Micros attach_time_ = second / 10; // of the last one
 
-    std::vector<std::string> attach_words();
+    std::vector<std::string> policy_words();
     void ensure_follower();
     Window begin(const char *kind, int uplink, bool appeared = false) const;
     void restored(Window window);

@@ -84,6 +84,12 @@ bool Filter::run_and_kill(const std::vector<std::string> &words, std::chrono::mi
     return ended;
 }
 
+std::vector<std::string> Filter::apply_words(const std::string &configuration) const {
+    const std::string path = Sandbox::current().dir() + "/leakbpf.toml";
+    std::ofstream(path) << configuration;
+    return {"apply", "--config", path};
+}
+
 std::optional<pid_t> Filter::follower() const {
     for (const auto &entry : std::filesystem::directory_iterator("/proc")) {
         const std::string name = entry.path().filename();

@@ -21,6 +21,9 @@ class Filter {
     // Starts it and kills it by SIGKILL when the time is up. True: it had ended before.
     bool run_and_kill(const std::vector<std::string> &words, std::chrono::microseconds after) const;
 
+    // The words that put a configuration with this text into force.
+    std::vector<std::string> apply_words(const std::string &configuration) const;
+
     // A living process that follows; nothing else in the sandbox is called leakbpf.
     std::optional<pid_t> follower() const;
     void kill_follower() const; // SIGKILL, and waits for its end

@@ -117,6 +117,7 @@ class Reading {
                 continue;
             }
             ++kinds_[window->kind].leaked;
+            if (story_.window_fails) tell("LET OUT", flow, number, packet.sent);
             open.try_emplace(&*window, arrived, arrived).first->second.second = arrived;
         }
         for (const Window &window : story_.windows) {
