@@ -64,6 +64,12 @@ vm_boot() {
         extra=(-object "memory-backend-memfd,id=memory,size=${vm_memory_mb}M,share=on" -numa node,memdev=memory
             -chardev "socket,id=root,path=$dir/virtiofs.socket" -device vhost-user-fs-pci,chardev=root,tag=root)
     fi
+    # shellcheck disable=SC2154 # of scripts/vm
+    if [ -n "${nic-}" ]; then
+        # A router with DHCP and a name server that knows nothing; "restrict": of the machine's own network it has nothing.
+        extra+=(-netdev "user,id=wire,restrict=on,net=10.9.0.0/24,ipv6-net=2001:db8:9::/64" -object "filter-dump,id=record,netdev=wire,file=$nic"
+            -device "virtio-net-pci,netdev=wire,mac=02:00:00:09:00:0f,romfile=")
+    fi
     vm_qemu "$seconds" "$accelerator" "$kernel" "$dir/initrd" "$dir" "${extra[@]}" || status=$?
     rm -f "$dir/initrd"
     vm_verdict "$kernel" "$seconds" "$dir" "$status"
