@@ -93,7 +93,7 @@ std::string Actions::replace() {
 }
 
 void Actions::ensure_follower() {
-    if (options_.fault == Fault::follower || filter_.follower()) return;
+    if (options_.fault != Fault::none || filter_.follower()) return; // with nothing attached none could start
     if (below(2))
         filter_.start_follower();
     else
