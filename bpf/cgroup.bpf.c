@@ -160,7 +160,8 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
     if (ctx->user_port != LK_HTONS(53)) return 0;
     if (ctx->protocol != LK_PROTO_TCP && ctx->protocol != LK_PROTO_UDP) return 0;
     const struct lk_policy *policy = &host->policy;
-    if (!(policy->flags & LK_POLICY_ACTIVE) || lk_is_loopback(asked) || !lk_dns_host(asked)) return 0;
+    const __u32 here = policy->flags & (LK_POLICY_ACTIVE | LK_POLICY_BY_PACKET);
+    if (here != LK_POLICY_ACTIVE || lk_is_loopback(asked) || !lk_dns_host(asked)) return 0;
     const struct lk_way *way = lk_way_for(policy, lk_addr_mapped(asked) ? 4 : 6);
     if (way && !lk_may_go_itself(way, sk, asked, again)) return 0;
     if (ctx->protocol == LK_PROTO_UDP && lk_is_boot_server(policy, asked)) return 0;

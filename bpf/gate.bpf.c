@@ -55,10 +55,12 @@ int lk_gate_filter(struct bpf_nf_ctx *ctx) {
     if (!host) return LK_NF_ACCEPT;
     const struct net_device *device = ctx->state->out;
     const __u32 ifindex = device->ifindex;
-    if ((device->flags & LK_IFF_LOOPBACK) || lk_is_spared(ifindex) || lk_is_tunnel(device))
-        return LK_NF_ACCEPT;
-
     struct sk_buff *skb = ctx->skb;
+    const __u32 spares = lk_spares(ifindex);
+    if ((device->flags & LK_IFF_LOOPBACK) || spares == LK_SPARE_ALL || lk_is_tunnel(device))
+        return LK_NF_ACCEPT;
+    if (spares && !lk_by_router(skb, ctx->state->pf)) return LK_NF_ACCEPT;
+
     struct lk_pkt pkt = {};
     struct bpf_dynptr packet;
     pkt.shape = LK_SHAPE_BAD;

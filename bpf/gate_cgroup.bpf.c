@@ -2,7 +2,7 @@
 /*
  * The second gate where there are no BPF netfilter links: cgroup_skb egress sees what sockets send here, and
  * nothing that is forwarded. The cgroup is that of all network namespaces, so the sockets of others are left
- * alone, by the mark that each socket of ours carries.
+ * alone, by the mark that each socket of ours carries. A packet's route cannot be seen here.
  */
 #include <linux/bpf.h>
 
@@ -36,7 +36,7 @@ SEC("cgroup_skb/egress")
 int lk_gate_cgroup(struct __sk_buff *skb) {
     const struct lk_host *host = lk_gate_host();
     struct bpf_sock *sk = skb->sk;
-    if (!host || !sk || lk_is_spared(skb->ifindex)) return LK_CGROUP_PASS;
+    if (!host || !sk || lk_spares(skb->ifindex)) return LK_CGROUP_PASS;
     sk = bpf_sk_fullsock(sk);
     const struct lk_mark *mark = sk ? bpf_sk_storage_get(&lk_marks, sk, 0, 0) : NULL;
     if (!mark || mark->netns_cookie != host->netns_cookie) return LK_CGROUP_PASS;

@@ -14,8 +14,10 @@ struct {
     __type(value, __u32);
 } lk_spared SEC(".maps");
 
-static __always_inline int lk_is_spared(__u32 ifindex) {
-    return bpf_map_lookup_elem(&lk_spared, &ifindex) != NULL;
+/* enum lk_spare; 0: it is judged. */
+static __always_inline __u32 lk_spares(__u32 ifindex) {
+    const __u32 *how = bpf_map_lookup_elem(&lk_spared, &ifindex);
+    return how ? *how : 0;
 }
 
 /* The policy that new uplinks are under, or NULL: they are under none. */

@@ -13,6 +13,8 @@
 
 #define LK_ARPHRD_NONE  0xfffe
 #define LK_IFF_LOOPBACK 8
+#define LK_RTF_GATEWAY  2 /* linux/route.h */
+#define LK_NFPROTO_IPV4 2
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -58,9 +60,20 @@ struct sock {
 struct sk_buff {
     unsigned int len;
     __u32 mark;
+    unsigned long _skb_refdst;
+};
+
+/* A packet's route, of IPv4 and of IPv6. */
+struct rtable {
+    __u8 rt_gw_family;
+};
+
+struct rt6_info {
+    __u32 rt6i_flags;
 };
 
 struct nf_hook_state {
+    __u8 pf;
     struct net_device *out;
     struct sock *sk;
 };
@@ -79,6 +92,14 @@ extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags, struct bpf_dy
 static __always_inline int lk_is_full(const struct sock *sk) {
     const unsigned char state = sk->__sk_common.skc_state;
     return state != 6 && state != 12;
+}
+
+/* Does the packet's route lead by a router? What a bridge hands on has none, or one that says no. */
+static __always_inline int lk_by_router(const struct sk_buff *skb, __u8 family) {
+    const void *route = (const void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1ul); /* bit 0: not counted */
+    if (!route) return 0;
+    if (family == LK_NFPROTO_IPV4) return BPF_CORE_READ((const struct rtable *)route, rt_gw_family) != 0;
+    return (BPF_CORE_READ((const struct rt6_info *)route, rt6i_flags) & LK_RTF_GATEWAY) != 0;
 }
 
 /* The id of the cgroup at this level above the other, or its own; 0: it is not that deep. */

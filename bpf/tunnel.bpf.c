@@ -2,7 +2,8 @@
 /*
  * TC on a tunnel. Ingress: answers of the resolver to queries that an uplink or this tunnel sent on are
  * turned back and delivered. Egress: queries that take the tunnel by themselves, to other servers, are turned
- * to the resolver in place. Everything else is left alone: a tunnel is not filtered.
+ * to the resolver in place, or sent on into its own tunnel. Everything else is left alone: a tunnel is not
+ * filtered.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -15,6 +16,7 @@
 #include "back_maps.h"
 #include "dns.h"
 #include "gateway.h"
+#include "hidden.h"
 #include "identity.h"
 #include "refuse_maps.h"
 #include "tell.h"
@@ -131,6 +133,13 @@ static __noinline int lk_is_daemon(struct __sk_buff *skb, const struct lk_policy
     return 0;
 }
 
+/* From a port that the sender's own socket has: it is no other's query that was sent on. */
+static __noinline int lk_is_own_port(struct __sk_buff *skb, const struct lk_pkt *pkt) {
+    struct bpf_sock *sk = skb->sk;
+    struct bpf_sock *full = sk ? bpf_sk_fullsock(sk) : NULL;
+    return full && full->src_port == LK_NTOHS(pkt->sport);
+}
+
 /* A resolver on another port is asked there, and who asks its port 53 asks it by another name. */
 static __always_inline int lk_is_asked(const struct lk_pkt *pkt, const struct lk_addr *resolver,
                                        __be16 port) {
@@ -147,18 +156,26 @@ static __always_inline int lk_to_resolver(const struct lk_policy *policy, const 
            lk_is_asked(pkt, &policy->way6.resolver, policy->way6.port);
 }
 
-/* A datagram socket that was connected before this tunnel was there sends from an address that nothing comes
- * back to. */
+/*
+ * To a resolver, but so that no answer finds back: by another tunnel than its own, or from an address that is
+ * not the tunnel's, as a socket's that was connected before the tunnel was there, or that is bound to the
+ * uplink's address, or a client's behind this machine. What the kernel sends by itself (resets) is not meant.
+ */
 static __always_inline int lk_is_astray(struct __sk_buff *skb, const struct lk_policy *policy,
                                         const struct lk_pkt *pkt) {
     const struct lk_way *way = lk_way_for(policy, pkt->family);
-    return skb->sk && pkt->proto == LK_PROTO_UDP && way && way->ifindex == skb->ifindex &&
-           !lk_addr_equal(&pkt->src, &way->source);
+    return way && (skb->sk || skb->ingress_ifindex) &&
+           (way->ifindex != skb->ifindex || !lk_addr_equal(&pkt->src, &way->source));
 }
 
 static __noinline int lk_is_query(const struct lk_pkt *pkt) {
     return pkt->shape == LK_SHAPE_IP && pkt->frag != LK_FRAG_TAIL && pkt->dport == LK_HTONS(53) &&
            (pkt->proto == LK_PROTO_TCP || pkt->proto == LK_PROTO_UDP);
+}
+
+__noinline int lk_room_hides_query(struct __sk_buff *skb) {
+    struct lk_carry *room = lk_carry_room();
+    return room ? lk_hides_query(skb, room) : 1;
 }
 
 /*
@@ -193,14 +210,19 @@ int lk_tunnel_out(struct __sk_buff *skb) {
     const struct lk_tunnel *tunnel = lk_find_tunnel(skb);
     if (!tunnel || lk_just_sent(skb, tunnel->ethernet ? LK_ETH_LEN : 0)) return LK_NEXT;
     struct lk_carry *room = lk_case_of(skb, !tunnel->ethernet);
-    if (!room || !lk_is_query(&room->pkt)) return LK_NEXT;
+    if (!room) return TC_ACT_SHOT; /* no memory to read it */
+    if (!lk_is_query(&room->pkt)) {
+        if (room->pkt.shape != LK_SHAPE_BAD || !lk_room_hides_query(skb)) return LK_NEXT;
+        lk_tally(LK_HOOK_TUNNEL, LK_MALFORMED, 1, skb->len);
+        return TC_ACT_SHOT;
+    }
     room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
-    if (lk_room_is_ours(skb)) return LK_NEXT;
+    if (lk_room_is_ours(skb) && !lk_is_own_port(skb, &room->pkt)) return LK_NEXT;
     /* Directly to a resolver, but from a port of ours: its answer would be taken for another's. */
     __u32 bucket, slot;
     const int collides = lk_nat_place(room->pkt.proto, room->pkt.sport, &bucket, &slot);
-    if (lk_to_resolver(policy, &room->pkt) && !collides && !lk_is_astray(skb, policy, &room->pkt))
-        return LK_NEXT;
+    const int direct = lk_to_resolver(policy, &room->pkt) && !collides;
+    if (direct && !lk_is_astray(skb, policy, &room->pkt)) return LK_NEXT;
     if (lk_covers(policy, &room->pkt.dst, room->pkt.proto, room->pkt.dport)) return LK_NEXT;
     room->uid = 0;
     if (lk_is_daemon(skb, policy, room)) return LK_NEXT;
@@ -221,6 +243,8 @@ int lk_tunnel_out(struct __sk_buff *skb) {
                         : carried == LK_CARRY_STRAY ? LK_DNS_FLOW
                                                     : LK_DNS_FORM;
     }
+    /* A connection that began without us goes on so: to an address that the other end may know. */
+    if (direct && answer.reason == LK_DNS_FLOW) return LK_NEXT;
     lk_tally(LK_HOOK_TUNNEL, answer.reason, 1, skb->len);
     if (carried == LK_CARRY_DONE)
         return room->way.ifindex == skb->ifindex ? LK_NEXT : lk_send_on(skb, &room->way);

@@ -98,6 +98,9 @@ enum lk_policy_flag {
     LK_POLICY_BOOTSTRAP4 = 1u << 13,
     LK_POLICY_BOOTSTRAP6 = 1u << 14,
     LK_POLICY_GATE = 1u << 15, /* of lk_host: the second gate judges devices that are not in lk_spared */
+    /* Of lk_host, with several scopes: which uplink a socket will use, and so whose resolver, is not known
+     * when it connects. All queries are left to what judges packets. */
+    LK_POLICY_BY_PACKET = 1u << 16,
 };
 
 #define LK_MAX_UIDS    8
@@ -361,8 +364,14 @@ struct lk_tunnel {
 };
 LK_ASSERT_SIZE(struct lk_tunnel, 4);
 
-/* lk_spared: devices that the second gate leaves alone; value: __u32, 1. */
+/* lk_spared: devices that the second gate leaves alone; value: __u32, one of these. */
 #define LK_SPARED 16384u
+enum lk_spare {
+    LK_SPARE_ALL = 1,
+    /* A way to containers, and perhaps an uplink in a moment: but for what goes by a router, of which there
+       was none. */
+    LK_SPARE_NEAR = 2,
+};
 
 #define LK_COMM_LEN 16
 

@@ -5,7 +5,8 @@
 
 vm_tests=$lk_root/tests/vm
 
-# vm_entries KERNEL BUILD LABELS ONLY: LABEL NAME SECONDS COMMAND lines, but what tests/vm/left_out names.
+# vm_entries KERNEL BUILD LABELS ONLY: LABEL NAME SECONDS COMMAND lines, but what tests/vm/left_out names. What the verifier
+# says comes first: a guest that runs out of time has told it.
 vm_entries() {
     local kernel=$1 build=$2 pattern=$3 only=$4 label name seconds command without
     ctest --test-dir "$build" --show-only=json-v1 -L "^($pattern)\$" |
@@ -17,19 +18,22 @@ vm_entries() {
             without=$(vm_left_out_of "$name")
             [ -z "$without" ] || command="env GTEST_FILTER='-$without' $command"
             printf '%s %s %s %s\n' "$label" "$name" "$seconds" "$(vm_part_of "$kernel" "$name")$command"
-        done
+        done | sort -s -k 1,1r
 }
 
-# A part of an entry with very many tests: GoogleTest's way to say one of so many, each kernel another.
+# A part of an entry with very many tests, each kernel another: tests/harness/part.h. All on the running kernel.
 vm_part_of() {
     local kernel=$1 name=$2 pattern parts rest index
+    [ "$kernel" != here ] || return 0
     while read -r pattern parts rest; do
         case "$pattern$parts" in "#"* | *=*) continue ;; esac
         if [[ $parts == %* && $name =~ ^($pattern)$ ]]; then
             for index in "${!vm_kernels[@]}"; do
                 [ "${vm_kernels[index]}" != "$kernel" ] || break
             done
-            printf "env GTEST_TOTAL_SHARDS=%s GTEST_SHARD_INDEX=%s " "${parts#%}" "$((index % ${parts#%}))"
+            [[ $rest =~ ^but\ ([^ ]+) ]] && rest=:${BASH_REMATCH[1]} || rest=
+            printf 'env LK_PART=%s/%s%s ' "$((index % ${parts#%}))" "${parts#%}" "$rest"
+            return 0
         fi
     done <"$vm_tests/left_out"
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // bench_dns: queries to a public server, through leakbpf (by its socket hooks, and translated packet by
-// packet), through nftables (DNAT and masquerade) and unfiltered, in turns of one run. Exit status 1 if a
-// query was lost, 77 without root.
+// packet), through nftables (DNAT and masquerade; twice, to see the noise) and unfiltered, in turns of one
+// run. A figure is the median of those of the turns. Exit status 1 if a query was lost, 77 without root.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "bench/dns_world.h"
@@ -53,12 +54,11 @@ struct Asker {
     Clock::time_point since{};
 };
 
+// Of one turn, in the order of the table's columns: microseconds, but for the two rates.
+using Figures = std::array<double, 8>;
+
 struct Score {
-    std::vector<double> alone_us;    // one query after the other, each by a socket of its own
-    std::vector<double> rates;       // of each turn, queries a second, many at once
-    std::vector<double> crowded_us;  // each of those
-    std::vector<double> fresh_rates; // the same, each by a socket of its own
-    std::vector<double> fresh_us;
+    std::vector<Figures> turns;
     std::uint64_t asked = 0, lost = 0;
 };
 
@@ -130,13 +130,24 @@ double quantile(std::vector<double> values, double q) {
     return values[static_cast<std::size_t>(at)];
 }
 
-// In the order of the table's columns.
-std::array<double, 8> figures_of(const Score &score) {
-    return {quantile(score.alone_us, 0.5),    quantile(score.alone_us, 0.99),
-            quantile(score.rates, 0.5),       quantile(score.crowded_us, 0.5),
-            quantile(score.crowded_us, 0.99), quantile(score.fresh_rates, 0.5),
-            quantile(score.fresh_us, 0.5),    quantile(score.fresh_us, 0.99)};
+// Of each figure the median over the turns: what disturbs one turn disturbs no figure.
+template <typename Of>
+Figures medians(std::size_t turns, const Of &of) {
+    Figures all{};
+    for (std::size_t figure = 0; figure < all.size(); ++figure) {
+        std::vector<double> values;
+        for (std::size_t turn = 0; turn < turns; ++turn)
+            values.push_back(of(turn, figure));
+        all[figure] = quantile(std::move(values), 0.5);
+    }
+    return all;
 }
+
+constexpr std::pair<Way, Way> ratios[] = {{Way::leakbpf, Way::nftables},
+                                          {Way::translated, Way::nftables},
+                                          {Way::nftables_again, Way::nftables}, // how much is noise
+                                          {Way::leakbpf, Way::unfiltered},
+                                          {Way::translated, Way::unfiltered}};
 
 struct Options {
     int rounds = 10;
@@ -144,25 +155,29 @@ struct Options {
     std::size_t at_once = 64;
 };
 
+Figures turn_of(const Options &options, Way way, Score &score) {
+    const auto rounds = static_cast<std::uint64_t>(options.rounds);
+    Run run(score, way == Way::translated);
+    std::vector<double> alone, crowded, fresh;
+    run.ask(options.sockets / rounds, 1, true, alone);
+    const double rate = run.ask(options.queries / rounds, options.at_once, false, crowded);
+    const double fresh_rate = run.ask(options.sockets / rounds, options.at_once, true, fresh);
+    return {quantile(alone, 0.5),   quantile(alone, 0.99),   rate,
+            quantile(crowded, 0.5), quantile(crowded, 0.99), fresh_rate,
+            quantile(fresh, 0.5),   quantile(fresh, 0.99)};
+}
+
 // Returns how many queries were lost that leakbpf carried.
 std::uint64_t measure(const Options &options, Route route) {
     std::map<Way, std::unique_ptr<DnsWorld>> worlds;
     std::map<Way, Score> scores;
     for (const Way way : ways)
         worlds[way] = std::make_unique<DnsWorld>(way, route);
-    const auto rounds = static_cast<std::uint64_t>(options.rounds);
     for (int round = 0; round < options.rounds; ++round)
         for (std::size_t i = 0; i < std::size(ways); ++i) {
             const Way way = ways[(i + static_cast<std::size_t>(round)) % std::size(ways)];
-            worlds[way]->host().inside([&] {
-                Score &score = scores[way];
-                Run run(score, way == Way::translated);
-                run.ask(options.sockets / rounds, 1, true, score.alone_us);
-                score.rates.push_back(
-                    run.ask(options.queries / rounds, options.at_once, false, score.crowded_us));
-                score.fresh_rates.push_back(
-                    run.ask(options.sockets / rounds, options.at_once, true, score.fresh_us));
-            });
+            worlds[way]->host().inside(
+                [&] { scores[way].turns.push_back(turn_of(options, way, scores[way])); });
         }
     fmt::print("\n{:<22} {:>21} {:>32} {:>32}\n",
                route == Route::tunnel ? "route by the tunnel" : "route by the uplink",
@@ -174,19 +189,23 @@ std::uint64_t measure(const Options &options, Route route) {
     for (const Way way : ways) {
         const Score &score = scores[way];
         fmt::print("{:<22}", name_of(way));
-        for (const double value : figures_of(score))
+        for (const double value : medians(score.turns.size(), [&score](std::size_t turn, std::size_t figure) {
+                 return score.turns[turn][figure];
+             }))
             fmt::print(" {:>10.1f}", value);
         fmt::print(" {:>8} {:>6}\n", score.asked, score.lost);
         lost += way == Way::leakbpf || way == Way::translated ? score.lost : 0;
     }
-    for (const Way own : {Way::leakbpf, Way::translated})
-        for (const Way way : {Way::nftables, Way::unfiltered}) {
-            fmt::print("{:<22}", fmt::format("{} / {}", name_of(own), name_of(way)));
-            const auto ours = figures_of(scores[own]), theirs = figures_of(scores[way]);
-            for (std::size_t i = 0; i < ours.size(); ++i)
-                fmt::print(" {:>10.2f}", ours[i] / theirs[i]);
-            fmt::print("\n");
-        }
+    // Of turns that were next to each other.
+    for (const auto &[own, way] : ratios) {
+        fmt::print("{:<22}", fmt::format("{} / {}", name_of(own), name_of(way)));
+        const auto &ours = scores[own].turns, &theirs = scores[way].turns;
+        for (const double ratio : medians(ours.size(), [&](std::size_t turn, std::size_t figure) {
+                 return ours[turn][figure] / theirs[turn][figure];
+             }))
+            fmt::print(" {:>10.2f}", ratio);
+        fmt::print("\n");
+    }
     return lost;
 }
 

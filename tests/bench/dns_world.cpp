@@ -42,6 +42,7 @@ const char *name_of(Way way) {
     case Way::leakbpf: return "leakbpf";
     case Way::translated: return "translated";
     case Way::nftables: return "nftables";
+    case Way::nftables_again: return "again";
     case Way::unfiltered: return "unfiltered";
     }
     return "";
@@ -68,7 +69,7 @@ DnsWorld::DnsWorld(Way way, Route route)
         must(leakbpf(host_.fd(), {"attach", "eth0", "--gw", "198.51.100.7", "--tunnel", "vpn0", "--dns",
                                   "10.42.0.1", "--no-follow"}),
              "leakbpf attach");
-    if (way == Way::nftables) // as bitmask-root does it with iptables
+    if (way == Way::nftables || way == Way::nftables_again) // as bitmask-root does it with iptables
         must(run({"nft", "-f", "-"}, {.netns = host_.fd(),
                                       .input = "table ip lk {\n"
                                                "chain out { type nat hook output priority -100;\n"

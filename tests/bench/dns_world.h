@@ -13,8 +13,8 @@
 
 namespace lk::bench {
 
-enum class Way { leakbpf, translated, nftables, unfiltered };
-constexpr Way ways[] = {Way::leakbpf, Way::translated, Way::nftables, Way::unfiltered};
+enum class Way { leakbpf, translated, nftables, nftables_again, unfiltered };
+constexpr Way ways[] = {Way::leakbpf, Way::translated, Way::nftables, Way::nftables_again, Way::unfiltered};
 const char *name_of(Way way);
 
 // Where the route to the server that is asked leads. By the tunnel is how a VPN that takes all traffic is set

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Every header compiles on its own: C++ ones by g++, those of bpf/ by clang for the bpf target, abi.h by both.
 # gateway.h, classify.h and what builds on them want the map lookups defined by whoever includes them: in the kernel, lookup.h and fragment.h.
-# translate.h, carry.h and back.h likewise want helpers and tables, which carry_maps.h and back_maps.h give them.
+# translate.h, carry.h, hidden.h and back.h likewise want helpers and tables, which carry_maps.h and back_maps.h give them.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -16,7 +16,7 @@ export arch_include
 compile_alone() {
     local header=$1 first=()
     case "$header" in bpf/gateway.h | bpf/classify.h | bpf/verdict.h | bpf/bootstrap.h | bpf/bootstrap_maps.h) first=(-include bpf/lookup.h -include bpf/fragment.h) ;; esac
-    case "$header" in bpf/translate.h | bpf/carry.h) first=(-include bpf/carry_maps.h) ;; esac
+    case "$header" in bpf/translate.h | bpf/carry.h | bpf/hidden.h) first=(-include bpf/carry_maps.h) ;; esac
     case "$header" in bpf/back.h) first=(-include bpf/back_maps.h) ;; esac
     case "$header" in bpf/gate.h | bpf/gate_maps.h) first=(-include bpf/gate_cgroup.bpf.c) ;; esac
     case "$header" in

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/part.h"
 #include "harness/sandbox.h"
 
 namespace {
@@ -41,6 +42,7 @@ int run_tests(int argc, char **argv) {
     std::string name = argv[0];
     name = name.substr(name.rfind('/') + 1);
     testing::InitGoogleTest(&argc, argv);
+    if (const char *part = std::getenv("LK_PART")) keep_part(part);
     if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
     return Sandbox::run(name, [&, outer_pid = getpid()] {
         int status = RUN_ALL_TESTS();

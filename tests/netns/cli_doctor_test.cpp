@@ -4,6 +4,9 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <linux/if_xdp.h>
+#include <net/if.h>
+#include <sys/socket.h>
 
 #include <gmock/gmock.h>
 
@@ -40,14 +43,14 @@ class CliDoctor : public testing::Test {
         return of(json, name)["holds"] == true;
     }
     // A program that passes everything, as somebody's XDP.
-    Fd put_xdp() {
+    Fd put_xdp(const char *device = "eth0") {
         Fd link;
         world_.host().inside([&] {
             const bpf_insn passes[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 2},
                                        {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
             const Fd program(bpf_prog_load(BPF_PROG_TYPE_XDP, "balancer", "GPL", passes, 2, nullptr));
             LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_SKB_MODE);
-            link = Fd(bpf_link_create(program.get(), world_.host().ifindex("eth0"), BPF_XDP, &options));
+            link = Fd(bpf_link_create(program.get(), world_.host().ifindex(device), BPF_XDP, &options));
             EXPECT_TRUE(link) << strerror(errno);
         });
         return link;
@@ -55,6 +58,30 @@ class CliDoctor : public testing::Test {
 
     CliWorld world_;
 };
+
+// One that could send below TC, in the calling thread's network namespace.
+Fd bound_xdp_socket(std::vector<char> &memory, unsigned ifindex) {
+    Fd socket(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0));
+    const std::uintptr_t page =
+        (reinterpret_cast<std::uintptr_t>(memory.data()) + 4095) & ~std::uintptr_t{4095};
+    xdp_umem_reg region{};
+    region.addr = page;
+    region.len = 8 * 4096;
+    region.chunk_size = 4096;
+    const int entries = 8;
+    sockaddr_xdp to{};
+    to.sxdp_family = AF_XDP;
+    to.sxdp_flags = XDP_COPY;
+    to.sxdp_ifindex = ifindex;
+    const auto set = [&](int option, const void *value, socklen_t size) {
+        EXPECT_EQ(setsockopt(socket.get(), SOL_XDP, option, value, size), 0) << option << strerror(errno);
+    };
+    set(XDP_UMEM_REG, &region, sizeof(region));
+    for (const int ring : {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_TX_RING})
+        set(ring, &entries, sizeof(entries));
+    EXPECT_EQ(bind(socket.get(), reinterpret_cast<sockaddr *>(&to), sizeof(to)), 0) << strerror(errno);
+    return socket;
+}
 
 // BPF programs and links of the whole machine come and go; ours are told by their name.
 int programs_of_ours() {
@@ -97,8 +124,10 @@ TEST_F(CliDoctor, NotesLocalPortsThatTheTranslationUses) {
         return doctor()["notes"].dump().find("ip_local_port_range") != std::string::npos;
     };
     EXPECT_FALSE(noted());
-    world_.host().sysctl("ipv4/ip_local_port_range", "32768 61000");
+    world_.host().sysctl("ipv4/ip_local_port_range", "1024 65535");
     EXPECT_TRUE(noted());
+    world_.host().sysctl("ipv4/ip_local_reserved_ports", "80,61000-65095,65200");
+    EXPECT_FALSE(noted());
 }
 
 TEST_F(CliDoctor, FindsAnXdpProgramOnTheUplink) {
@@ -108,6 +137,109 @@ TEST_F(CliDoctor, FindsAnXdpProgramOnTheUplink) {
     EXPECT_THAT(of(json, "no-detour")["why_not"].get<std::string>(), HasSubstr("balancer"));
     EXPECT_EQ(world_.leakbpf({"doctor", "--require", "no-detour"}).status, unsupported);
     EXPECT_EQ(world_.leakbpf({"doctor", "--require", "uplink"}).status, 0);
+}
+
+TEST_F(CliDoctor, FindsAnXdpProgramElsewhere) {
+    world_.host().ip("link add cont0 type veth peer name cont1");
+    const Fd link = put_xdp("cont0"); // which can redirect to the uplink
+    const auto json = doctor();
+    EXPECT_FALSE(holds(json, "no-detour"));
+    EXPECT_THAT(of(json, "no-detour")["why_not"].get<std::string>(),
+                testing::AllOf(HasSubstr("cont0"), HasSubstr("balancer"), HasSubstr("redirect")));
+    EXPECT_EQ(world_.attach({"eth0", "--gw", "198.51.100.7", "--require", "no-detour"}).status, unsupported);
+    EXPECT_EQ(pins(), none);
+}
+
+TEST_F(CliDoctor, FindsAnXdpSocketThatIsBoundAlready) {
+    Fd socket;
+    std::vector<char> memory(2 * 8 * 4096);
+    world_.host().inside([&] { socket = bound_xdp_socket(memory, if_nametoindex("eth0")); });
+    const auto json = doctor();
+    if (json["notes"].dump().find("does not list AF_XDP") != std::string::npos) return; // it says so
+    EXPECT_FALSE(holds(json, "no-detour"));
+    EXPECT_EQ(json["uplinks"][0]["xdp_sockets"], 1) << json["uplinks"];
+    EXPECT_EQ(world_.attach({"eth0", "--gw", "198.51.100.7", "--require", "no-detour"}).status, unsupported);
+    socket.reset();
+    EXPECT_TRUE(eventually([&] { return holds(doctor(), "no-detour"); }));
+}
+
+TEST_F(CliDoctor, TheSecondGateIsGivenWhereItIsThere) {
+    const std::vector<std::string> asked{"eth0", "--gw", "198.51.100.7", "--require", "second-gate"};
+    const auto with = [&asked](const char *word) {
+        auto words = asked;
+        words.emplace_back(word);
+        return words;
+    };
+    const auto before = doctor();
+    EXPECT_TRUE(before["probes"]["gate_cgroup"]["works"] == true) << before["probes"];
+    EXPECT_EQ(holds(before, "second-gate"), before["probes"]["gate"]["works"] == true);
+    for (const char *without : {"--no-follow", "--only"}) {
+        const Output refused = world_.attach(with(without));
+        EXPECT_EQ(refused.status, unsupported) << without;
+        EXPECT_THAT(refused.err, HasSubstr(without));
+        EXPECT_EQ(pins(), none);
+    }
+    const Output attached = world_.attach(asked);
+    if (!holds(before, "second-gate")) {
+        EXPECT_EQ(attached.status, unsupported);
+        EXPECT_THAT(attached.err, HasSubstr("what is forwarded is not"));
+        EXPECT_EQ(pins(), none);
+        ASSERT_EQ(world_.attach().status, 0);
+        EXPECT_EQ(world_.status()["gate"], "cgroup");
+        EXPECT_THAT(of(doctor(), "second-gate")["why_not"].get<std::string>(), HasSubstr("forwarded"));
+        return;
+    }
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_THAT(attached.out, testing::ContainsRegex("given: [a-z, -]*second-gate"));
+    EXPECT_TRUE(holds(doctor(), "second-gate"));
+    // One that is there stays and counts, whoever attaches.
+    EXPECT_EQ(world_.attach(with("--no-follow")).status, 0);
+    ASSERT_EQ(world_.attach({"eth0", "--gw", "198.51.100.7", "--only"}).status, 0);
+    EXPECT_FALSE(holds(doctor(), "second-gate"));
+}
+
+// What is put where its pin is to be made keeps it from being put on.
+TEST_F(CliDoctor, ASecondGateThatCannotBePutOnIsNotGiven) {
+    ASSERT_EQ(world_.attach({"eth0", "--no-follow", "--gw", "198.51.100.7"}).status, 0);
+    EXPECT_THAT(of(doctor(), "second-gate")["why_not"].get<std::string>(), HasSubstr("leakbpf follow"));
+    for (const std::string &pin : pins())
+        if (pin.ends_with("/cgroup-sock_create"))
+            for (const char *name : {"gate-nf4-new", "gate-cgroup-new"})
+                std::filesystem::create_directory(std::filesystem::path(pin).parent_path() / name);
+    const Output attached = world_.leakbpf({"--json", "attach", "eth0", "--gw", "198.51.100.7"});
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_THAT(attached.out, HasSubstr("uplinks that appear later are open"));
+    const auto json = nlohmann::json::parse(attached.out);
+    EXPECT_FALSE(holds(json, "second-gate")) << json["guarantees"];
+    EXPECT_TRUE(holds(json, "uplink"));
+}
+
+TEST_F(CliDoctor, DnsIsNotPromisedWithoutAResolver) {
+    EXPECT_EQ(doctor()["probes"]["tunnel"]["works"], true);
+    const Output refused = world_.attach({"eth0", "--gw", "198.51.100.7", "--require", "dns"});
+    EXPECT_EQ(refused.status, unsupported);
+    EXPECT_THAT(refused.err, testing::AllOf(HasSubstr("dns (no resolver"), HasSubstr("--dns")));
+    EXPECT_EQ(pins(), none);
+    const Output attached = world_.attach({"eth0", "--gw", "198.51.100.7"});
+    EXPECT_THAT(attached.out, testing::ContainsRegex("not given: [a-z, -]*dns"));
+    const Output with =
+        world_.attach({"eth0", "--gw", "198.51.100.7", "--dns", "10.42.0.1", "--require", "dns"});
+    EXPECT_EQ(with.status, 0) << with.err;
+    EXPECT_TRUE(holds(doctor(), "dns"));
+}
+
+TEST_F(CliDoctor, DnsIsNotPromisedByATunnelWithoutHooks) {
+    world_.host().ip("tuntap add dev tun0 mode tun\nlink set tun0 up\naddr add 10.42.0.2/24 dev tun0");
+    const std::vector<std::string> asked{"eth0", "--no-follow", "--gw", "198.51.100.7", "--dns", "10.42.0.1"};
+    ASSERT_EQ(world_.attach(asked).status, 0);
+    EXPECT_TRUE(holds(doctor(), "dns")) << of(doctor(), "dns");
+    int removed = 0;
+    for (const std::string &pin : pins())
+        if (pin.find("/tunnelin-") != std::string::npos) removed += std::filesystem::remove(pin);
+    ASSERT_EQ(removed, 1);
+    const auto json = doctor();
+    EXPECT_FALSE(holds(json, "dns"));
+    EXPECT_THAT(of(json, "dns")["why_not"].get<std::string>(), HasSubstr("tun0"));
 }
 
 TEST_F(CliDoctor, AttachRefusesToGiveLess) {
@@ -157,7 +289,7 @@ TEST_F(CliDoctor, AMissingHookIsAMissingGuarantee) {
 
 TEST_F(CliDoctor, WordsThatAreNoGuarantee) {
     EXPECT_EQ(world_.leakbpf({"doctor", "--require", "nothing"}).status, static_cast<int>(Exit::bad_input));
-    const Output later = world_.leakbpf({"doctor", "--require", "second-gate"});
+    const Output later = world_.leakbpf({"doctor", "--require", "serve"});
     EXPECT_EQ(later.status, unsupported);
     EXPECT_THAT(later.err, HasSubstr("not built into this version"));
 }

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The follower: what changes on the machine takes effect without a new attach, and when it is killed the last
 // policy holds.
+#include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 
 #include <gmock/gmock.h>
 
 #include "base/exit_status.h"
+#include "kernel/clsact.h"
+#include "kernel/rtnl.h"
+#include "net/monitor.h"
 #include "netns/cli_world.h"
 
 using namespace lk::harness;
@@ -28,6 +34,36 @@ class CliFollower : public testing::Test {
     }
     bool guards(const std::string &name) {
         return eventually([&] { return testing::Value(world_.guarded(), Contains(name)); });
+    }
+
+    Output tc(std::vector<std::string> words) {
+        words.insert(words.begin(), "tc");
+        return run(words, {.netns = world_.host().fd()});
+    }
+    void attach_by_clsact() {
+        ASSERT_EQ(world_.leakbpf({"detach"}).status, 0);
+        ASSERT_EQ(world_.attach({"eth0", "--gw", "198.51.100.7", "--hook", "clsact"}).status, 0);
+        pid_ = world_.follower();
+    }
+    bool filter_there() {
+        bool found = false;
+        world_.host().inside([&] {
+            const auto rtnl = lk::Rtnl::open();
+            const auto filters =
+                rtnl ? rtnl->filters(world_.host().ifindex("eth0"), lk::clsact_egress) : rtnl.error();
+            found = filters && std::ranges::any_of(*filters, lk::is_named_ours);
+        });
+        return found;
+    }
+    // That the follower has used.
+    double cpu_seconds() const {
+        std::ifstream stat("/proc/" + std::to_string(pid_) + "/stat");
+        std::string word;
+        double user = 0, system = 0;
+        for (int field = 1; field < 14 && stat >> word; ++field) {
+        }
+        stat >> user >> system;
+        return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
     }
 
     CliWorld world_;
@@ -118,11 +154,12 @@ TEST_F(CliFollower, OnlyLeavesNewUplinksAlone) {
 }
 
 TEST_F(CliFollower, PutsBackAHookThatSomebodyTookOff) {
-    ASSERT_EQ(world_.leakbpf({"detach"}).status, 0);
-    ASSERT_EQ(world_.attach({"eth0", "--gw", "198.51.100.7", "--hook", "clsact"}).status, 0);
+    attach_by_clsact();
     ASSERT_FALSE(world_.leaks());
-    ASSERT_EQ(run({"tc", "qdisc", "del", "dev", "eth0", "clsact"}, {.netns = world_.host().fd()}).status, 0);
+    kill(pid_, SIGSTOP); // it would be too fast
+    ASSERT_EQ(tc({"qdisc", "del", "dev", "eth0", "clsact"}).status, 0);
     EXPECT_TRUE(world_.leaks()); // what it is about
+    kill(pid_, SIGCONT);
     EXPECT_TRUE(eventually([&] { return !world_.leaks(); }, 15s));
     // What is sent while the queue from before the hook is emptied goes with it.
     EXPECT_TRUE(eventually([&] { return world_.gateway_reached(); }));
@@ -133,8 +170,66 @@ TEST_F(CliFollower, PutsBackAHookThatSomebodyTookOff) {
     EXPECT_TRUE(uplinks[0]["ahead"].empty()) << uplinks;
     // The qdisc is ours now, and goes with us.
     ASSERT_EQ(world_.leakbpf({"detach"}).status, 0);
-    EXPECT_THAT(run({"tc", "qdisc", "show", "dev", "eth0"}, {.netns = world_.host().fd()}).out,
-                testing::Not(testing::HasSubstr("clsact")));
+    EXPECT_THAT(tc({"qdisc", "show", "dev", "eth0"}).out, testing::Not(testing::HasSubstr("clsact")));
+}
+
+// The kernel tells at once, so that nobody waits for the follower's next look, which is every 5 s.
+TEST_F(CliFollower, PutsAClsactHookBackAtOnce) {
+    attach_by_clsact();
+    ASSERT_TRUE(eventually([&] { return filter_there(); }));
+    std::optional<lk::Monitor> events;
+    world_.host().inside([&] {
+        auto opened = lk::Monitor::open();
+        if (opened) events.emplace(*std::move(opened));
+    });
+    ASSERT_TRUE(events);
+    const auto put_back = [&](const std::vector<std::string> &remove) {
+        EXPECT_EQ(tc(remove).status, 0);
+        const auto gone = std::chrono::steady_clock::now();
+        while (!filter_there() && std::chrono::steady_clock::now() < gone + 15s) {
+            pollfd waiting{.fd = events->fd(), .events = POLLIN, .revents = 0};
+            poll(&waiting, 1, 1000);
+            EXPECT_TRUE(events->handle());
+        }
+        EXPECT_TRUE(filter_there()) << remove[0];
+        return std::chrono::steady_clock::now() - gone;
+    };
+    std::vector<double> took_ms;
+    const auto began = std::chrono::steady_clock::now();
+    for (int round = 0; round < 5; ++round)
+        for (const auto &remove : {std::vector<std::string>{"qdisc", "del", "dev", "eth0", "clsact"},
+                                   std::vector<std::string>{"filter", "del", "dev", "eth0", "egress"}})
+            took_ms.push_back(std::chrono::duration<double, std::milli>(put_back(remove)).count());
+    const auto in_all = std::chrono::steady_clock::now() - began;
+    std::ranges::sort(took_ms);
+    std::puts(fmt::format("a hook in clsact is back after {:.1f} ms (median of 10), {:.1f} ms at most",
+                          took_ms[5], took_ms.back())
+                  .c_str());
+    EXPECT_LT(in_all, 15s); // ten looks are 50 s
+    EXPECT_FALSE(world_.leaks());
+    EXPECT_EQ(world_.leakbpf({"status"}).status, 0);
+}
+
+// Each filter that somebody adds is told to the follower, and a look takes the longer the more there are.
+TEST_F(CliFollower, AFloodOfFiltersCostsItLittle) {
+    attach_by_clsact();
+    std::string lines;
+    for (int i = 0; i < 2000; ++i)
+        lines += fmt::format("filter add dev eth0 egress pref {} protocol ip u32 match ip dst 192.0.2.1 "
+                             "flowid 1:1\n",
+                             100 + i);
+    const double before = cpu_seconds();
+    const auto began = std::chrono::steady_clock::now();
+    const Output added =
+        run({"tc", "-batch", "-"}, {.netns = world_.host().fd(), .input = lines, .timeout = 120s});
+    ASSERT_EQ(added.status, 0) << added.err;
+    const double cpu = cpu_seconds() - before;
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    std::puts(fmt::format("2,000 filters in {:.2f} s cost the follower {:.2f} s", took.count(), cpu).c_str());
+    EXPECT_LT(cpu, took.count() / 2);
+    ASSERT_EQ(tc({"qdisc", "del", "dev", "eth0", "clsact"}).status, 0);
+    EXPECT_TRUE(eventually([&] { return filter_there(); }));
+    EXPECT_FALSE(world_.leaks());
 }
 
 // A socket hook's link is gone with its pin, as after `rm` or a cleaner of the bpffs.

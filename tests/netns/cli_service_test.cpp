@@ -2,6 +2,7 @@
 // The follower as a service: what it tells systemd, SIGHUP, taking over, and how little it may be given.
 // systemd itself is not here: a socket stands in its place.
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -169,6 +170,8 @@ TEST_F(CliService, CapabilitiesOfTheUnit) {
             line.push_back(word);
         return line;
     };
+    const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY}; // LimitMEMLOCK= of the units
+    (void)setrlimit(RLIMIT_MEMLOCK, &unlimited);          // counts before Linux 5.11 only
     write(gateway);
     const auto answer = [&](const std::vector<std::string> &line) {
         const Output output = run(line, {.netns = world_.host().fd()});

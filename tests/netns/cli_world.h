@@ -119,7 +119,8 @@ class CliWorld {
         mark.flow(Ip::of(dst), port);
         const std::size_t since = capture_.position();
         const auto send = [&] {
-            const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+            const int family = Ip::of(dst).family == 4 ? AF_INET : AF_INET6;
+            const Fd socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
             if (device)
                 setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, device,
                            static_cast<socklen_t>(std::string(device).size()));

@@ -83,7 +83,8 @@ std::unique_ptr<Helper> start_resolver(const Netns &netns, const std::vector<Lis
 Fd socket_for(const How &how, const Ip &server) {
     Fd fd(socket(server.family == 4 ? AF_INET : AF_INET6, how.type | SOCK_CLOEXEC, 0));
     must(fd.get() >= 0, "socket");
-    timeval limit{2, 0};
+    const auto ms = how.patience.count();
+    const timeval limit{ms / 1000, ms % 1000 * 1000};
     setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     if (how.device)
@@ -98,13 +99,9 @@ Fd socket_for(const How &how, const Ip &server) {
 
 namespace {
 
-bool connects(const How &how) {
-    return how.connected || how.type == SOCK_STREAM;
-}
-
 void connect_as(const Fd &fd, const How &how, const Ip &server) {
     const SockAddr to(server, dns);
-    if (connects(how)) must(connect(fd.get(), to.get(), to.length) == 0, "connect");
+    if (how.connects()) must(connect(fd.get(), to.get(), to.length) == 0, "connect");
 }
 
 } // namespace
@@ -127,7 +124,7 @@ Local local_of(const Fd &fd) {
 
 void send_query(int fd, const How &how, const Ip &server, const Bytes &query) {
     const SockAddr to(server, dns);
-    const bool names = !connects(how) || how.named;
+    const bool names = !how.connects() || how.named;
     must(sendto(fd, query.data(), query.size(), MSG_NOSIGNAL, names ? to.get() : nullptr,
                 names ? to.length : 0) > 0,
          "send");

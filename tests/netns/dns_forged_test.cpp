@@ -142,6 +142,8 @@ class DnsForged : public DnsTest {
         unseen_.clear();
     }
 
+    Fd answers4_, answers6_;
+
   private:
     void forge(const Forgery &forgery, const Query &query) {
         const Bytes packet = forgery.packet(forgery.name, query);
@@ -177,7 +179,6 @@ class DnsForged : public DnsTest {
         }
     }
 
-    Fd answers4_, answers6_;
     std::vector<std::string> unseen_;
     int number_ = 0;
 };
@@ -201,6 +202,40 @@ TEST_F(DnsForged, AConnectedSocketHearsTheResolverAlone) {
     const Seat seat = world_->host_seat();
     expect_one_answer(seat, Asks::itself, public4, resolver4);
     expect_one_answer(seat, Asks::itself, public6, resolver6);
+}
+
+// The port that the tunnel gave to somebody's query: who binds it and asks the resolver himself gets his own
+// answer, and the other one his.
+TEST_F(DnsForged, ASocketOnThePortOfAnothersQuery) {
+    make_with_second_address("dnsforgep");
+    const Seat seat = world_->host_seat();
+    for (const auto &[server, resolver] : {std::pair(public4, resolver4), std::pair(public6, resolver6)}) {
+        const Fd &answers = resolver.family == 4 ? answers4_ : answers6_;
+        const auto answer_next = [&](const Bytes &query) {
+            char data[256];
+            SockAddr from;
+            from.length = sizeof(from.storage);
+            const ssize_t got = recvfrom(answers.get(), data, sizeof(data), 0, from.get(), &from.length);
+            EXPECT_EQ(Bytes(data, got > 0 ? static_cast<std::size_t>(got) : 0), query);
+            const Bytes answer = "resolver:" + query;
+            sendto(answers.get(), answer.data(), answer.size(), 0, from.get(), from.length);
+            return Local{from.ip(), from.port()};
+        };
+        const How how{.source = server.family == 4 ? seat.source4 : seat.source6, .has_source = true};
+        const Fd first = asker_in(world_->host(), how, server);
+        send_query(first.get(), how, server, "one");
+        const Local given = answer_next("one");
+        EXPECT_EQ(caught([&] { receive_answer(first.get(), how, server, "one"); }), "");
+
+        const How own{.source = given.ip, .has_source = true, .port = given.port};
+        const Fd second = asker_in(world_->host(), own, resolver);
+        send_query(second.get(), own, resolver, "two");
+        EXPECT_NE(answer_next("two").port, given.port);
+        EXPECT_EQ(caught([&] { receive_answer(second.get(), own, resolver, "two"); }), "");
+        send_query(first.get(), how, server, "three");
+        EXPECT_EQ(answer_next("three").port, given.port);
+        EXPECT_EQ(caught([&] { receive_answer(first.get(), how, server, "three"); }), "");
+    }
 }
 
 } // namespace

@@ -45,23 +45,23 @@ TEST_F(DnsResolvers, OnAnotherPort) {
     make_other_port("dnsport", {resolver4, resolver6});
     add_senders4();
     add_senders6();
-    run(true);
+    run();
     resolver_.reset();
     wrong_.reset();
     world_->tunnel_down();
     add_both_protocols();
-    run(false);
+    run_refused({"dns-no-tunnel", "not-allowed"}); // connected sockets name the resolver's own port
     world_->tunnel_up();
     listen_at_other_port();
     EXPECT_TRUE(comes());
     add_both_protocols();
-    run(true);
+    run();
 }
 
 TEST_F(DnsResolvers, OnAnotherPortAndIPv4Only) {
     make_other_port("dnsport64", {resolver4});
     add_senders(public6, router6, tunneled6, Ip::of("2001:db8:f:8000::54"));
-    run(true);
+    run();
 }
 
 // The first one serves, also who asks the second one; in the other order it is the other.
@@ -75,7 +75,7 @@ TEST_F(DnsResolvers, TwoBehindOneTunnel) {
     const auto both_families = [&] {
         add_senders(public4, router4, tunneled4, second4);
         add_senders(public6, router6, tunneled6, second6);
-        run(true);
+        run();
     };
     word_ = "first";
     both_families();
@@ -109,7 +109,7 @@ class DnsFailover : public DnsTest {
         EXPECT_TRUE(comes(public6)) << who;
         add_senders4();
         add_senders6();
-        run(true);
+        run();
     }
 
     std::optional<SecondTunnel> second_;
@@ -122,7 +122,7 @@ TEST_F(DnsFailover, TheFirstWhoseTunnelIsThere) {
     expect_served_by("second");
     second_.reset();
     add_both_protocols();
-    run(false);
+    run_refused();
     second_.emplace(*world_);
     expect_served_by("second");
     first_up();

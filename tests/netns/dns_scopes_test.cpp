@@ -65,7 +65,7 @@ class DnsScopes : public DnsTest {
         add_kinds("by eth1", "second", by_eth1_6);
         // As the scope has it that takes in new uplinks.
         add_kinds("by the tunnel", "second", tunneled4);
-        run(true);
+        run();
     }
 
     std::optional<SecondTunnel> second_;
@@ -87,9 +87,9 @@ TEST_F(DnsScopes, ATunnelForEach) {
     second_.reset();
     add("udp", {}, "by eth1", by_eth1_4, world_->host());
     add("tcp", {.type = SOCK_STREAM}, "by eth1", by_eth1_4, world_->host());
-    run(false);
+    run_refused();
     add_kinds("by eth0", "first", public4);
-    run(true);
+    run();
     second_.emplace(*world_);
     word_ = "second";
     EXPECT_TRUE(comes(by_eth1_4));

@@ -205,22 +205,46 @@ void expect_stream(const Fd &fd, std::set<std::uint16_t> ids) {
     }
 }
 
+// Plain, it talks to the resolver itself; bound to any port, its packets are translated.
+enum class Stream { plain, bound };
+
+Fd stream_of(const Ip &server, Stream stream) {
+    const bool v4 = server.family == 4;
+    Fd fd = socket_of(v4 ? AF_INET : AF_INET6, SOCK_STREAM);
+    SockAddr any(Ip::of(v4 ? "0.0.0.0" : "::"), 0);
+    if (stream == Stream::bound) must(bind(fd.get(), any.get(), any.length) == 0, "bind");
+    return fd;
+}
+
+// The uplink's, which no packet into the tunnel may have.
+void check_translated(const Fd &fd, const Ip &server) {
+    SockAddr own;
+    own.length = sizeof(own.storage);
+    must(getsockname(fd.get(), own.get(), &own.length) == 0, "getsockname");
+    if (own.ip() != Ip::of(server.family == 4 ? "10.9.0.2" : "2001:db8:9::2"))
+        throw std::runtime_error("its own address is " + own.ip().str());
+}
+
+template <Stream stream>
 void by_pipelining(const Ip &server, const std::string &name) {
-    const Fd fd = socket_of(server.family == 4 ? AF_INET : AF_INET6, SOCK_STREAM);
+    const Fd fd = stream_of(server, stream);
     SockAddr to(server, dns);
     must(connect(fd.get(), to.get(), to.length) == 0, "connect");
     const Bytes all = framed(query_of(name, 1)) + framed(query_of(name, 2)) + framed(query_of(name, 3));
     must(send(fd.get(), all.data(), all.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(all.size()), "send");
     expect_stream(fd, {1, 2, 3});
+    if (stream == Stream::bound) check_translated(fd, server);
 }
 
+template <Stream stream>
 void by_fast_open(const Ip &server, const std::string &name) {
-    const Fd fd = socket_of(server.family == 4 ? AF_INET : AF_INET6, SOCK_STREAM);
+    const Fd fd = stream_of(server, stream);
     SockAddr to(server, dns);
     const Bytes query = framed(query_of(name, 9));
     must(sendto(fd.get(), query.data(), query.size(), MSG_FASTOPEN | MSG_NOSIGNAL, to.get(), to.length) > 0,
          "MSG_FASTOPEN");
     expect_stream(fd, {9});
+    if (stream == Stream::bound) check_translated(fd, server);
 }
 
 Bytes udp_packet(const Bytes &query) {
@@ -325,6 +349,31 @@ class DnsSenders : public testing::Test {
         EXPECT_EQ(trouble, "") << sender << " to " << server.str();
     }
 
+    void ask_by_every_kind(const std::vector<Ip> &servers) {
+        struct Kind {
+            const char *name;
+            void (*ask)(const Ip &, const std::string &);
+            bool v6, root;
+        };
+        const Kind kinds[] = {{"sendmmsg", by_sendmmsg, true, false},
+                              {"v4-mapped", by_mapped, false, false},
+                              {"UNICAST_IF eth0", by_unicast_if, true, false},
+                              {"PKTINFO eth0", by_pktinfo, true, false},
+                              {"no UDP checksum", by_no_checksum, false, false},
+                              {"UDP_SEGMENT", by_segments, true, false},
+                              {"TCP, three at once", by_pipelining<Stream::plain>, true, false},
+                              {"TCP fast open", by_fast_open<Stream::plain>, true, false},
+                              {"TCP bound, three at once", by_pipelining<Stream::bound>, true, false},
+                              {"TCP bound, fast open", by_fast_open<Stream::bound>, true, false},
+                              {"raw socket on eth0", by_raw_socket, false, true}};
+        for (const Kind &kind : kinds)
+            for (const Ip &server : servers) {
+                if (server.family == 6 && !kind.v6) continue;
+                row(kind.name, server, kind.root ? 0 : user_uid,
+                    [&](const std::string &name) { kind.ask(server, name); });
+            }
+    }
+
     std::unique_ptr<World> world_;
     std::unique_ptr<Helper> server_;
     static inline int number_ = 0; // the log of the name server outlives a test
@@ -332,30 +381,16 @@ class DnsSenders : public testing::Test {
 
 TEST_F(DnsSenders, OfEveryKind) {
     attach();
-    struct Kind {
-        const char *name;
-        void (*ask)(const Ip &, const std::string &);
-        bool v6, root;
-    };
-    const Kind kinds[] = {{"sendmmsg", by_sendmmsg, true, false},
-                          {"v4-mapped", by_mapped, false, false},
-                          {"UNICAST_IF eth0", by_unicast_if, true, false},
-                          {"PKTINFO eth0", by_pktinfo, true, false},
-                          {"no UDP checksum", by_no_checksum, false, false},
-                          {"UDP_SEGMENT", by_segments, true, false},
-                          {"TCP, three at once", by_pipelining, true, false},
-                          {"TCP fast open", by_fast_open, true, false},
-                          {"raw socket on eth0", by_raw_socket, false, true}};
-    for (const Kind &kind : kinds)
-        for (const Ip &server : {public4, router4, public6, router6}) {
-            if (server.family == 6 && !kind.v6) continue;
-            row(kind.name, server, kind.root ? 0 : user_uid,
-                [&](const std::string &name) { kind.ask(server, name); });
-        }
+    ask_by_every_kind({public4, router4, public6, router6});
     const Seat seat = world_->host_seat();
     for (const Ip &server : {public4, router4})
         row("packet socket", server, 0,
             [&](const std::string &name) { by_packet_socket(seat, server, name); });
+}
+
+TEST_F(DnsSenders, OfEveryKindWithAnIPv4ResolverOnly) {
+    world_->attach({"eth0", "--dns", resolver4.str(), "--gw", gateway4.str()});
+    ask_by_every_kind({public6, router6});
 }
 
 // UDP sockets of before go on.

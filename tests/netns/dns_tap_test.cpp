@@ -27,14 +27,14 @@ TEST_F(DnsTap, BothFamilies) {
         filter_reverse_paths(mode);
         add_senders4();
         add_senders6();
-        run(true);
+        run();
     }
 }
 
 TEST_F(DnsTap, IPv6AskedAndOnlyAnIPv4Resolver) {
     make("dnstap64", {resolver4.str()});
     add_senders(public6, router6, tunneled6, Ip::of("2001:db8:f:8000::54"));
-    run(true);
+    run();
 }
 
 // A resolver beyond the tunnel's own network: by its gateway.
@@ -45,7 +45,7 @@ TEST_F(DnsTap, AResolverBehindARouter) {
     resolver_ = start_resolver(world_->isp(), {{far4}, {far6}});
     add_senders(public4, router4, tunneled4, far4);
     add_senders(public6, router6, tunneled6, far6);
-    run(true);
+    run();
 }
 
 TEST_F(DnsTap, LargeQueriesAndAnswersInFragments) {

@@ -29,19 +29,54 @@ class Dns : public DnsTest {};
 TEST_F(Dns, IPv4) {
     make("dns4");
     add_senders4();
-    run(true);
+    run();
 }
 
 TEST_F(Dns, IPv6) {
     make("dns6");
     add_senders6();
-    run(true);
+    run();
 }
 
 TEST_F(Dns, IPv6AskedAndOnlyAnIPv4Resolver) {
     make("dns64", false);
     add_senders(public6, router6, tunneled6, Ip::of("2001:db8:f:8000::54"));
-    run(true);
+    run();
+}
+
+TEST_F(Dns, WithoutATunnelNobodyIsAnswered) {
+    make("dnsdown");
+    resolver_.reset();
+    world_->tunnel_down();
+    add_senders4();
+    add_senders6();
+    run_refused();
+}
+
+TEST_F(Dns, WithoutAResolverNobodyIsAnswered) {
+    make(WorldOptions{.name = "dnsnone", .tunnel = true, .responder = false}, std::vector<std::string>{});
+    add_senders(public4, router4, Ip::of("203.0.113.201"), Ip::of("203.0.113.202"));
+    add_senders(public6, router6, Ip::of("2001:db8:f:8000::54"), Ip::of("2001:db8:f:8000::55"));
+    run_refused({"dns-no-resolver"});
+}
+
+// Larger than a packet, so that the kernel sends it in fragments.
+TEST_F(Dns, AQueryInFragmentsIsRefused) {
+    make("dnsform");
+    const std::pair<const char *, std::vector<Ip>> ways[] = {{"uplink", {public4, public6}},
+                                                             {"tunnel", {tunneled4, tunneled6}}};
+    for (const auto &[hook, servers] : ways)
+        for (const Ip &server : servers) {
+            const Bytes query = Bytes(2000, 'q') + "lk<in fragments>";
+            const std::size_t since = world_->capture().position();
+            const std::uint64_t before = counted(hook, "dns-form");
+            EXPECT_NE(trouble_of([&] { ask({.patience = 200ms}, server, query); }), "") << server.str();
+            EXPECT_EQ(counted(hook, "dns-form"), before + 1) << server.str();
+            EXPECT_EQ(in_the_clear(since), 0u);
+            Mark mark;
+            mark.bytes("lk<in fragments>");
+            EXPECT_EQ(world_->capture().count(mark, since), 0u);
+        }
 }
 
 TEST_F(Dns, ReversePathFilter) {
@@ -52,7 +87,7 @@ TEST_F(Dns, ReversePathFilter) {
         add(fmt::format("udp, rp_filter {}", mode), {}, "public", public4, host);
         add(fmt::format("tcp, rp_filter {}", mode), {.type = SOCK_STREAM}, "public", public4, host);
         add(fmt::format("udp, rp_filter {}", mode), {}, "by default route", tunneled4, host);
-        run(true);
+        run();
     }
 }
 
@@ -141,6 +176,7 @@ class DnsSize : public Dns {
 TEST_F(DnsSize, NarrowTunnelWithBothResolvers) {
     make_narrow("dnsmtu", true);
     expect_sizes({public4, public6, tunneled4}, 1280);
+    EXPECT_GT(counted("uplink", "dns-size"), 0u);
     expect_errors_back({public4, public6});
 }
 
@@ -158,15 +194,6 @@ TEST_F(Dns, TunnelDownAndUpAgain) {
 // Its address is of the uplink, and no answer comes back to that by the tunnel.
 TEST_F(Dns, ASocketFromBeforeTheTunnel) {
     make("dnsold");
-    // The far side has another way to the uplink's address, and would answer there in the clear.
-    const auto never = [&](const char *family, const Ip &from, const char *to) {
-        const Output done =
-            harness::run({"ip", family, "rule", "add", "from", from.str(), "to", to, "blackhole"},
-                         {.netns = world_->isp().fd()});
-        ASSERT_EQ(done.status, 0) << done.err;
-    };
-    never("-4", resolver4, "10.9.0.2");
-    never("-6", resolver6, "2001:db8:9::2");
     for (const Ip &server : {public4, public6}) {
         resolver_.reset();
         world_->tunnel_down();

@@ -18,7 +18,11 @@ namespace {
 
 constexpr std::uint16_t server_port = 51820;
 
-class DnsWireGuard : public DnsTest {
+// Whether the tunnel's own prefix holds the resolver, or it has bare addresses as providers give them: then
+// nothing but the default route leads there, and connected sockets are translated too.
+enum class Own { wide, bare };
+
+class DnsWireGuard : public DnsTest, public testing::WithParamInterface<Own> {
   protected:
     void SetUp() override {
         if (const std::string why = why_no_wireguard(); !why.empty()) GTEST_SKIP() << why;
@@ -46,10 +50,13 @@ class DnsWireGuard : public DnsTest {
         wg_set(world_->host(), "tun0",
                {"private-key", near_->path, "peer", far_->pub, "allowed-ips", "0.0.0.0/0,::/0", "endpoint",
                 wg_endpoint(gateway4, server_port)});
-        world_->host().ip("link set tun0 addrgenmode none\nlink set tun0 up\naddr add 10.42.0.2/24 dev tun0\n"
-                          "addr add 2001:db8:42::2/64 dev tun0 nodad\n"
-                          "route add default dev tun0 metric 10\n"
-                          "route add default dev tun0 metric 20 src 2001:db8:42::2");
+        const bool bare = GetParam() == Own::bare;
+        world_->host().ip(fmt::format("link set tun0 addrgenmode none\nlink set tun0 up\n"
+                                      "addr add 10.42.0.2/{} dev tun0\n"
+                                      "addr add 2001:db8:42::2/{} dev tun0 nodad\n"
+                                      "route add default dev tun0 metric 10\n"
+                                      "route add default dev tun0 metric 20 src 2001:db8:42::2",
+                                      bare ? 32 : 24, bare ? 128 : 64));
     }
     void tunnel_down() { world_->host().ip("link del tun0"); }
 
@@ -65,23 +72,23 @@ class DnsWireGuard : public DnsTest {
 };
 
 // The uplink's own path back is by the tunnel: a strict filter would lose every answer that came in there.
-TEST_F(DnsWireGuard, WithStrictReversePathFilter) {
+TEST_P(DnsWireGuard, WithStrictReversePathFilter) {
     make("dnswg", {resolver4.str(), resolver6.str()});
     filter_reverse_paths("1");
     add_senders4();
     add_senders6();
-    run(true);
+    run();
     EXPECT_GT(sealed(), 0u);
 }
 
-TEST_F(DnsWireGuard, IPv6AskedAndOnlyAnIPv4Resolver) {
+TEST_P(DnsWireGuard, IPv6AskedAndOnlyAnIPv4Resolver) {
     make("dnswg64", {resolver4.str()});
     filter_reverse_paths("1");
     add_senders(public6, router6, tunneled6, Ip::of("2001:db8:f:8000::54"));
-    run(true);
+    run();
 }
 
-TEST_F(DnsWireGuard, LargeQueriesAndAnswersInFragments) {
+TEST_P(DnsWireGuard, LargeQueriesAndAnswersInFragments) {
     make("dnswgmtu", {resolver4.str(), resolver6.str()});
     const Bytes large(4000, 'q'), edns = "edns 4096" + ask_big;
     for (const Ip &ip : {public4, public6, tunneled4, tunneled6}) {
@@ -91,18 +98,22 @@ TEST_F(DnsWireGuard, LargeQueriesAndAnswersInFragments) {
     }
 }
 
-TEST_F(DnsWireGuard, DownAndUpAgain) {
+TEST_P(DnsWireGuard, DownAndUpAgain) {
     make("dnswgup", {resolver4.str(), resolver6.str()});
     filter_reverse_paths("1");
     add_both_protocols();
-    run(true);
+    run();
     tunnel_down();
     add_both_protocols();
-    run(false);
+    run_refused();
     tunnel_up();
     EXPECT_TRUE(comes());
     add_both_protocols();
-    run(true);
+    run();
 }
+
+INSTANTIATE_TEST_SUITE_P(Prefixes, DnsWireGuard, testing::Values(Own::wide, Own::bare), [](const auto &test) {
+    return std::string(test.param == Own::wide ? "wide" : "bare");
+});
 
 } // namespace

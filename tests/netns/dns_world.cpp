@@ -4,6 +4,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -64,6 +67,20 @@ void DnsTest::make(const std::string &name, bool both_resolvers) {
     if (both_resolvers) resolvers.push_back(resolver6.str());
     make({.name = name, .tunnel = true, .responder = false}, resolvers);
     resolver_ = start_resolver(world_->isp());
+    answers_come_by_the_tunnel();
+}
+
+void DnsTest::answers_come_by_the_tunnel() {
+    const auto never = [&](const char *family, const Ip &from, const char *to) {
+        const Output done =
+            harness::run({"ip", family, "rule", "add", "from", from.str(), "to", to, "blackhole"},
+                         {.netns = world_->isp().fd()});
+        ASSERT_EQ(done.status, 0) << done.err;
+    };
+    for (const char *to : {"10.9.0.0/24", "10.10.0.0/24"})
+        never("-4", resolver4, to);
+    for (const char *to : {"2001:db8:9::/64", "2001:db8:10::/64"})
+        never("-6", resolver6, to);
 }
 
 void DnsTest::attach(const std::vector<std::string> &resolvers, const std::vector<std::string> &more) {
@@ -80,14 +97,24 @@ void DnsTest::add(const std::string &sender, const How &how, const std::string &
                   const Netns &netns) {
     How asked = how;
     asked.word = word_;
-    rows_.push_back({sender, server, &netns, [asked, ip](const Bytes &query) { ask(asked, ip, query); }});
+    rows_.push_back({sender, server, &netns,
+                     [asked, ip](const Bytes &query, std::chrono::milliseconds patience) {
+                         How how_long = asked;
+                         how_long.patience = patience;
+                         ask(how_long, ip, query);
+                     },
+                     asked.connects()});
 }
 
 void DnsTest::add_senders(const Ip &open, const Ip &router, const Ip &inside, const Ip &resolver) {
     const Netns &host = world_->host();
     const bool v4 = open.family == 4, pinned_lose = strict_ && v4;
+    const Seat sits = world_->host_seat();
+    const Ip &own = v4 ? sits.source4 : sits.source6;
     const std::pair<const char *, How> kinds[] = {
         {"udp", {}},
+        {"udp of the uplink's address", {.source = own, .has_source = true}},
+        {"tcp of the uplink's address", {.type = SOCK_STREAM, .source = own, .has_source = true}},
         {"udp connected", {.connected = true}},
         {"udp connected, named again", {.connected = true, .named = true}},
         {"tcp", {.type = SOCK_STREAM}},
@@ -104,17 +131,26 @@ void DnsTest::add_senders(const Ip &open, const Ip &router, const Ip &inside, co
     for (int type : {SOCK_DGRAM, SOCK_STREAM})
         for (const Seat *seat : {&nated, &routed}) {
             const How how{.type = type, .source = v4 ? seat->source4 : seat->source6, .has_source = true};
-            add(fmt::format("{} of a container, {}", type == SOCK_DGRAM ? "udp" : "tcp",
-                            seat == &nated ? "masqueraded" : "routed"),
-                how, "public", open, *seat->netns);
+            const std::string name = fmt::format("{} of a container, {}", type == SOCK_DGRAM ? "udp" : "tcp",
+                                                 seat == &nated ? "masqueraded" : "routed");
+            add(name, how, "public", open, *seat->netns);
+            add(name, how, "router", router, *seat->netns);
+            add(name, how, "by default route", inside, *seat->netns);
+            add(name, how, "resolver", resolver, *seat->netns);
         }
-    rows_.push_back({"four at once", "all", &host, [=, word = word_](const Bytes &query) {
-                         ask_four({.word = word}, {open, router, inside, resolver}, query);
-                     }});
+    rows_.push_back(
+        {"four at once", "all", &host,
+         [=, word = word_](const Bytes &query, std::chrono::milliseconds patience) {
+             ask_four({.word = word, .patience = patience}, {open, router, inside, resolver}, query);
+         },
+         false});
     if (pinned_lose) return;
-    rows_.push_back({"four at once, bound to eth0", "all", &host, [=, word = word_](const Bytes &query) {
-                         ask_four({.device = "eth0", .word = word}, {open, router, inside, resolver}, query);
-                     }});
+    rows_.push_back({"four at once, bound to eth0", "all", &host,
+                     [=, word = word_](const Bytes &query, std::chrono::milliseconds patience) {
+                         ask_four({.device = "eth0", .word = word, .patience = patience},
+                                  {open, router, inside, resolver}, query);
+                     },
+                     false});
 }
 
 void DnsTest::filter_reverse_paths(const char *mode) {
@@ -131,38 +167,73 @@ void DnsTest::add_both_protocols() {
                 ip.family == 4 ? "public v4" : "public v6", ip, world_->host());
 }
 
-void DnsTest::run(bool want) {
+std::pair<std::string, std::chrono::milliseconds> DnsTest::try_row(const Row &row,
+                                                                   std::chrono::milliseconds patience) {
+    using Clock = std::chrono::steady_clock;
     Capture &capture = world_->capture();
+    const Bytes query = fmt::format("lk<dns-{}-{}>", title_, number_++);
+    const std::size_t since = capture.position();
+    const auto begin = Clock::now();
+    const std::string trouble = as({.netns = row.netns->fd(), .uid = 0}, [&] { row.body(query, patience); });
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
+    const std::size_t queries = in_the_clear(since);
+    Mark mark;
+    mark.bytes(query);
+    const std::size_t clear = capture.count(mark, since) + queries;
+    fmt::print("{:<34} {:<18} {:<8} {}\n", row.sender, row.server, clear,
+               trouble.empty() ? "answered by whom it asked" : trouble);
+    EXPECT_EQ(clear, 0u) << row.sender << " to " << row.server << ": seen in the clear";
+    return {trouble, took};
+}
+
+void DnsTest::run() {
     fmt::print("{:<34} {:<18} {:<8} {}\n", title_, "asked", "clear", "asker");
+    for (const Row &row : rows_)
+        EXPECT_EQ(try_row(row, 2s).first, "") << row.sender << " to " << row.server;
+    rows_.clear();
+    if (HasFailure()) fmt::print("{}", world_->leakbpf({"status"}).out);
+}
+
+void DnsTest::run_refused(const std::vector<std::string> &reasons) {
+    fmt::print("{:<34} {:<18} {:<8} {}\n", title_ + ", " + reasons.front(), "asked", "clear", "asker");
+    const auto refused = [&] {
+        std::uint64_t all = 0;
+        for (const std::string &reason : reasons)
+            all += counted("uplink", reason);
+        return all;
+    };
+    // The follower sees what changed.
+    EXPECT_TRUE(eventually([&, &first = rows_.front(), seen = refused()] {
+        as({.netns = first.netns->fd(), .uid = 0}, [&] { first.body("a try", 100ms); });
+        return refused() > seen;
+    }));
+    const std::uint64_t before = refused();
     for (const Row &row : rows_) {
-        const Bytes query = fmt::format("lk<dns-{}-{}>", title_, number_++);
-        const std::size_t since = capture.position();
-        const std::string trouble = as({.netns = row.netns->fd(), .uid = 0}, [&] { row.body(query); });
-        const std::size_t queries = in_the_clear(since);
-        Mark mark;
-        mark.bytes(query);
-        const std::size_t clear = capture.count(mark, since) + queries;
-        fmt::print("{:<34} {:<18} {:<8} {}\n", row.sender, row.server, clear,
-                   trouble.empty() ? "answered by whom it asked" : trouble);
-        EXPECT_EQ(clear, 0u) << row.sender << " to " << row.server << ": seen in the clear";
-        EXPECT_EQ(trouble.empty(), want) << row.sender << " to " << row.server << ": " << trouble;
+        const auto [trouble, took] = try_row(row, row.can_be_told ? 2s : 200ms);
+        const std::string what = fmt::format("{} to {}", row.sender, row.server);
+        EXPECT_NE(trouble, "") << what;
+        if (!row.can_be_told) continue;
+        EXPECT_TRUE(trouble.ends_with(strerror(ECONNREFUSED)) || trouble.ends_with(strerror(EPERM)))
+            << what << ": " << trouble;
+        EXPECT_LT(took, 500ms) << what;
     }
+    EXPECT_GE(refused(), before + rows_.size());
     rows_.clear();
     if (HasFailure()) fmt::print("{}", world_->leakbpf({"status"}).out);
 }
 
 void DnsTest::goes_down_and_up() {
     add_both_protocols();
-    run(true);
+    run();
     resolver_.reset();
     world_->tunnel_down();
     add_both_protocols();
-    run(false);
+    run_refused();
     world_->tunnel_up();
     resolver_ = start_resolver(world_->isp());
     EXPECT_TRUE(comes());
     add_both_protocols();
-    run(true);
+    run();
 }
 
 std::size_t DnsTest::in_the_clear(std::size_t since) {

@@ -3,9 +3,11 @@
 // Each of its rows looks at both ends: what the asker gets, and what the far side of the uplink sees.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -40,6 +42,8 @@ struct How {
     bool has_source = false;
     std::uint16_t port = 0;        // with a source: its own
     std::string word = "resolver"; // of whom shall answer
+    std::chrono::milliseconds patience = 2s;
+    bool connects() const { return connected || type == SOCK_STREAM; }
 };
 
 Fd socket_for(const How &how, const Ip &server);
@@ -85,6 +89,9 @@ class DnsTest : public testing::Test {
               const std::vector<std::string> &more = {});
     // With tun0 up and a resolver behind it that both families reach, or IPv4 alone.
     void make(const std::string &name, bool both_resolvers = true);
+    // The far side has another way to the uplink's address and to the container, and would answer there in
+    // the clear what was sent to it from there.
+    void answers_come_by_the_tunnel();
     void attach(const std::vector<std::string> &resolvers, const std::vector<std::string> &more = {});
 
     void add(const std::string &sender, const How &how, const std::string &server, const Ip &ip,
@@ -96,8 +103,11 @@ class DnsTest : public testing::Test {
     void add_senders6() { add_senders(public6, router6, tunneled6, resolver6); }
     void add_both_protocols(); // UDP and TCP, to public servers of both families
 
-    // Each row, and a table of them; then they are gone. WANT: whether there shall be an answer.
-    void run(bool want);
+    // Each row, and a table of them; then they are gone. All shall be answered.
+    void run();
+    // Nobody shall be, but whoever the kernel can tell shall be told at once; one of REASONS is counted for
+    // each.
+    void run_refused(const std::vector<std::string> &reasons = {"dns-no-tunnel"});
     void goes_down_and_up(); // the tunnel: answered, not, and answered again
     // An ordinary query gets its answer before long: the follower saw a change.
     bool comes(const Ip &server = public4);
@@ -117,8 +127,12 @@ class DnsTest : public testing::Test {
     struct Row {
         std::string sender, server;
         const Netns *netns;
-        std::function<void(const Bytes &)> body;
+        std::function<void(const Bytes &, std::chrono::milliseconds patience)> body;
+        bool can_be_told; // a connected socket
     };
+    // What went wrong for the asker, and how long it took.
+    std::pair<std::string, std::chrono::milliseconds> try_row(const Row &row,
+                                                              std::chrono::milliseconds patience);
     std::vector<Row> rows_;
     std::string title_;
     int number_ = 0;

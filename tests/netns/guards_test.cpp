@@ -15,6 +15,7 @@
 #include <gmock/gmock.h>
 
 #include "base/exit_status.h"
+#include "harness/kernel.h"
 #include "kernel/sys.h"
 #include "netns/cli_world.h"
 
@@ -94,6 +95,12 @@ class Guards : public testing::Test {
     static std::string pin_of(const std::string &name) {
         for (const std::string &pin : pins())
             if (pin.ends_with("/" + name)) return pin;
+        return "";
+    }
+
+    static std::string pin_of_prefix(const std::string &prefix) {
+        for (const std::string &pin : pins())
+            if (pin.find("/links/" + prefix) != std::string::npos && !pin.ends_with("-new")) return pin;
         return "";
     }
 
@@ -190,8 +197,13 @@ TEST_F(Guards, LockedSocketsAreForLinkProgramsOnly) {
 }
 
 TEST_F(Guards, LinksAreOursAlone) {
-    attach();
+    attach({"--dns", "10.42.0.1", "--no-follow"});
     if (!alive("links")) GTEST_SKIP() << "bpf is no active security module here";
+    ASSERT_TRUE(pin_of_prefix("gate-").empty());
+    Background follower({leakbpf_binary(), "--cgroup-root", Sandbox::current().cgroup_root(), "--bpffs",
+                         Sandbox::current().bpffs(), "follow"},
+                        {.netns = world_.host().fd()}, Sandbox::current().dir() + "/follow.log");
+    ASSERT_TRUE(eventually([] { return !pin_of_prefix("gate-").empty(); }, 30s));
     for (const char *name : {"cgroup-setsockopt", "cgroup-sock_create"}) {
         const auto link = lk::open_pin(pin_of(name));
         ASSERT_EQ(link.error, 0) << name;
@@ -215,6 +227,15 @@ TEST_F(Guards, LinksAreOursAlone) {
     const Fd other(bpf_link_create(program.get(), cgroup.get(), BPF_CGROUP_INET_EGRESS, nullptr));
     ASSERT_TRUE(other) << strerror(errno);
     EXPECT_EQ(bpf_link_detach(other.get()), 0);
+    // What was loaded after attach is known too: the second gate and a tunnel's programs, by the follower.
+    world_.host().ip("tuntap add dev tun0 mode tun\nlink set tun0 up\naddr add 10.42.0.2/24 dev tun0");
+    ASSERT_TRUE(eventually([] { return !pin_of_prefix("tunnelin-").empty(); }, 30s));
+    for (const char *prefix : {"gate-", "tunnelin-", "tunnelout-"}) {
+        const auto link = lk::open_pin(pin_of_prefix(prefix));
+        ASSERT_EQ(link.error, 0) << prefix;
+        if (prefix != std::string("gate-") && !kernel_has_tcx()) continue; // filters of clsact are no links
+        EXPECT_EQ(bpf_link_detach(link.fd.get()), -EPERM) << prefix;
+    }
     // leakbpf itself may, in parts and as a whole.
     world_.plug("eth1", 2);
     ASSERT_EQ(world_.attach({"eth1", "--gw", "198.51.100.7"}).status, 0);

@@ -276,6 +276,41 @@ TEST_F(MonitorTest, RandomChangesEndInTheTruth) {
     }
 }
 
+TEST_F(MonitorTest, ChangesInClsact) {
+    const auto tc = [&](const std::string &words) {
+        const auto output = harness::run({"sh", "-c", "tc " + words}, {.netns = netns_.fd()});
+        EXPECT_EQ(output.status, 0) << words << ": " << output.err;
+    };
+    const int v0 = netns_.ifindex("v0"), w0 = netns_.ifindex("w0");
+    const std::string filter = " pref 7 protocol ip u32 match ip dst 192.0.2.1 flowid 1:1";
+    tc("qdisc add dev v0 clsact && tc qdisc add dev w0 clsact");
+    Watch watch(netns_);
+    const auto changed = [&] { // handle() takes in all that waits
+        watch.handle();
+        return watch.monitor().take_clsact_changes();
+    };
+    EXPECT_FALSE(changed().concern(v0));
+    for (const std::string &words :
+         {"filter add dev v0 egress" + filter, "filter replace dev v0 egress handle 800::800" + filter,
+          std::string("filter del dev v0 egress pref 7"), "filter add dev v0 ingress" + filter,
+          std::string("filter del dev v0 ingress"), std::string("qdisc del dev v0 clsact")}) {
+        tc(words);
+        const auto seen = changed();
+        EXPECT_TRUE(seen.concern(v0)) << words;
+        EXPECT_FALSE(seen.concern(w0)) << words;
+        EXPECT_FALSE(changed().concern(v0)) << "told twice";
+    }
+    tc("qdisc replace dev v0 root handle 1: pfifo && tc qdisc del dev v0 root");
+    EXPECT_FALSE(changed().concern(v0)) << "a queue is none of it";
+    Watch deaf(netns_, 4096);
+    tc("qdisc add dev v0 clsact");
+    for (int i = 1; i <= 30; ++i)
+        tc(fmt::format("filter add dev v0 egress pref {} protocol ip u32 match ip dst 192.0.2.1 flowid 1:1",
+                       i));
+    deaf.handle();
+    EXPECT_TRUE(deaf.monitor().take_clsact_changes().concern(w0)) << "events were lost, so it may be any";
+}
+
 // 20,000 routes: none of their events may delay what happens to devices, or set off readings without end.
 TEST_F(MonitorTest, AFloodOfRoutes) {
     std::string add, remove;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/fd.h"
@@ -210,6 +211,22 @@ TEST(Snapshot, RoutersAreTheNextHopsOfDefaultRoutes) {
     EXPECT_EQ(seen.find("v0")->routers,
               (std::vector{Address::parse("198.51.100.4").value(), Address::parse("fe80::4").value()}));
     EXPECT_EQ(seen.find("w0")->routers, std::vector<Address>{});
+}
+
+TEST(Snapshot, HalvesOfADefaultRouteMakeAWideOne) {
+    const std::pair<const char *, bool> cases[] = {
+        {"0.0.0.0/0", true}, {"::/0", true},       {"0.0.0.0/1", true},   {"128.0.0.0/1", true},
+        {"::/1", true},      {"8000::/1", true},   {"2000::/3", true},    {"4000::/3", false},
+        {"2000::/4", false}, {"0.0.0.0/2", false}, {"128.0.0.0/2", false}};
+    for (const auto &[destination, wide] : cases) {
+        Netns netns("lk-a");
+        add_two_uplinks(netns);
+        netns.ip(fmt::format("route add {} dev v0 metric 7", destination));
+        const Topology seen = snapshot(netns);
+        EXPECT_EQ(seen.find("v0")->wide_route, wide) << destination;
+        EXPECT_EQ(seen.find("v0")->default_route, strstr(destination, "/0") != nullptr) << destination;
+        EXPECT_FALSE(seen.find("w0")->wide_route) << destination;
+    }
 }
 
 // The kernel then names the object only, and not where it leads.

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Foreign programs on the uplink: who runs before ours is told.
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
+#include <functional>
+
 #include "harness/kernel.h"
+#include "kernel/chain.h"
 #include "kernel/rtnl.h"
 #include "kernel/tcx.h"
 #include "netns/state_world.h"
@@ -109,6 +113,44 @@ TEST(StateChain, WithClsactEveryTcxProgramAndEveryLowerFilterIsAhead) {
     });
     EXPECT_FALSE(world.passes(other_text));
     remove_all_closing(world, std::move(state));
+}
+
+// Filters of others at lower priorities than ours would get; those at the same one, or higher, are behind.
+TEST(StateChain, WhoWouldBeAheadAtClsactIsKnownBefore) {
+    StateWorld world{"foreseen"};
+    const auto tc = [&](const std::string &arguments) {
+        const auto output = run({"sh", "-c", "tc " + arguments}, {.netns = world.host().fd()});
+        EXPECT_EQ(output.status, 0) << output.err;
+    };
+    const std::string u32 = " protocol ip u32 match ip dst 192.0.2.1 flowid 1:1";
+    const auto program = foreign_program(-1);
+    const auto put_program = [&](unsigned priority) {
+        world.inside([&] {
+            LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = world.uplink(), .attach_point = BPF_TC_EGRESS);
+            LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program.get(), .handle = 1, .priority = priority);
+            EXPECT_EQ(bpf_tc_attach(&hook, &options), 0);
+        });
+    };
+    const std::vector<std::pair<std::function<void()>, bool>> ways{
+        {[&] { tc("filter add dev up0 egress pref 3" + u32); }, false},
+        {[&] { tc("filter add dev up0 egress pref 1" + u32); }, true},
+        {[&] { put_program(1); }, false},
+        {[&] { tc("filter add dev up0 egress pref 1" + u32), put_program(2); }, true},
+        {[&] { tc("filter add dev up0 egress pref 2" + u32), put_program(7); }, false}};
+    for (const auto &[others, ahead] : ways) {
+        tc("qdisc add dev up0 clsact");
+        others();
+        UplinkHook nobody{world.uplink(), Attachment::none, 0, false, {}, {}};
+        world.inside([&] { EXPECT_TRUE(read_chain(nobody)); });
+        EXPECT_EQ(!nobody.ahead.empty(), ahead);
+        auto state = attached_state(world, gateway_text, HookKind::clsact);
+        world.inside([&] {
+            EXPECT_EQ(only_hook(state).ahead, nobody.ahead);
+            EXPECT_EQ(only_hook(state).behind, nobody.behind);
+        });
+        remove_all_closing(world, std::move(state));
+        tc("qdisc del dev up0 clsact");
+    }
 }
 
 TEST(StateChain, AForeignClsactStaysWhenOursGoes) {

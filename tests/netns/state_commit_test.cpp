@@ -2,7 +2,9 @@
 // commit: which rows are there afterwards, that nothing changes where it fails, and how long it takes.
 #include <fmt/format.h>
 
+#include <atomic>
 #include <map>
+#include <thread>
 
 #include "image/gateway_table.h"
 #include "kernel/kernel_maps.h"
@@ -249,6 +251,24 @@ TEST(StateCommit, ALongDocumentComesBackWhole) {
     must(here.state.commit(image_for(here.ifindex, gateway_text), document));
     EXPECT_TRUE(must(here.state.document()) == document);
     EXPECT_FALSE(path_exists(Pins{here.world.place().directory()}.document(1)));
+}
+
+// What is in force can be read at any time, though each commit takes the document before away.
+TEST(StateCommit, ADocumentIsReadWhileOthersTakeItsPlace) {
+    Committed here{"reads"};
+    here.world.inside([&] {
+        const auto image = image_for(here.ifindex, gateway_text);
+        auto reader = must(State::find(here.world.place()));
+        ASSERT_TRUE(reader);
+        std::atomic<bool> done = false;
+        std::jthread commits([&] {
+            for (int i = 0; i < 300; ++i)
+                here.commit(image);
+            done = true;
+        });
+        while (!done)
+            EXPECT_EQ(must(reader->document()).scopes.size(), 1u);
+    });
 }
 
 TEST(StateCommit, HundredThousandGatewaysTakeWellUnderASecond) {

@@ -100,7 +100,11 @@ std::optional<Measured> measure(const Subject &subject) {
         bpf_program__set_log_level(program, statistics);
         bpf_program__set_log_buf(program, log.data(), log.size());
     }
-    if (bpf_object__load(object.get()) != 0) return std::nullopt;
+    if (bpf_object__load(object.get()) != 0) {
+        for (const auto &[name, log] : logs)
+            said += log.data(); // what the verifier does not like
+        return std::nullopt;
+    }
     Measured measured;
     for (const auto &[name, log] : logs)
         measured[name] = instructions_of(log.data());

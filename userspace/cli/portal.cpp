@@ -64,7 +64,9 @@ Result<Exit> count_down(const Site &site, std::uint64_t until_ns, const Interrup
         std::fflush(stdout);
         if (!interruptions.within(std::chrono::seconds(1))) continue;
         const Result<bool> closed = close_portal(site, until_ns);
-        if (!closed && closed.error().exit != Exit::not_attached) return closed.error();
+        if (!closed && closed.error().exit != Exit::not_attached)
+            return Error{closed.error().exit,
+                         fmt::format("{}; the portal is still open, for {} s", closed.error().message, left)};
         last_line(!closed ? "detached" : *closed ? "closed" : "");
         return Exit::ok;
     }

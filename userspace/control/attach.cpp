@@ -111,8 +111,10 @@ bool locks_sockets(const Document &document) {
     return std::ranges::any_of(document.scopes, [](const Scope &scope) { return scope.policy.lock_sockets; });
 }
 
-// Everything after the commit. BUILT becomes what was attached in the end.
-Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, bool follow, Built &built) {
+// Everything after the commit. BUILT becomes what was attached in the end, NO_GATE why there is no second
+// gate.
+Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, bool follow, Built &built,
+                       std::string &no_gate) {
     if (Result<void> done = state.attach_cgroup_hooks(); !done) return done.error();
     const HookAnswer hooks = attach_hooks(state, plan.document, monitor.topology(), built.uplinks);
     if (!hooks.failed.empty()) return Error{hooks.exit, fmt::format("{}", fmt::join(hooks.failed, "; "))};
@@ -133,9 +135,10 @@ Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, bool fo
     if (follow || state.gate_pinned()) {
         const Result<std::vector<UplinkHook>> there = state.uplink_hooks(Chains::skip);
         if (!there) return there.error();
-        if (const auto kept = keep_gate(state, plan.document, monitor.topology(), *there); !kept)
-            notices.push_back("uplinks that appear later are open until they are guarded: " +
-                              kept.error().message);
+        if (const auto kept = keep_gate(state, plan.document, monitor.topology(), *there); !kept) {
+            no_gate = kept.error().message;
+            notices.push_back("uplinks that appear later are open until they are guarded: " + no_gate);
+        }
     }
     built.notices = std::move(notices);
     return check_alive(state, built, monitor.topology());
@@ -143,13 +146,13 @@ Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, bool fo
 
 // What the request asks for, before anything is changed: "nothing less" means nothing at all.
 Result<void> check_required(const Site &site, const AttachRequest &request, const Topology &topology,
-                            const Built &built) {
+                            const Plan &plan) {
     auto wanted = parse_guarantees(request.required);
     if (!wanted) return wanted.error();
     const std::vector<const Policy *> asked = policies(request);
     if (std::ranges::any_of(asked, &Policy::lock_sockets)) wanted->push_back(Guarantee::lsm);
     if (wanted->empty()) return {};
-    Findings findings = foresee(site, topology, built.uplinks);
+    Findings findings = foresee(site, topology, plan, request.follow);
     if (std::ranges::any_of(asked, [](const Policy *policy) { return policy->hook == HookKind::clsact; }))
         findings.probes.tcx = Probe::no("--hook clsact");
     return require(report_on(findings), *wanted);
@@ -157,11 +160,13 @@ Result<void> check_required(const Site &site, const AttachRequest &request, cons
 
 // Puts the guards on, says what holds now, and is an error where less does than was asked for.
 Result<void> put_guards(State &state, const AttachRequest &request, const Plan &plan,
-                        const Topology &topology, const Built &built, AttachAnswer &answer) {
+                        const Topology &topology, const Built &built, const std::string &no_gate,
+                        AttachAnswer &answer) {
     auto guards = state.attach_guards(socket_makers(plan.document));
     if (!guards) return guards.error();
-    const auto findings = given(state, topology, built, *guards);
+    auto findings = given(state, topology, plan.document, built, *guards);
     if (!findings) return findings.error();
+    if (!no_gate.empty()) findings->no_gate = no_gate;
     const Report report = report_on(*findings);
     for (const Judgement &judgement : report.guarantees) {
         const std::string name(to_string(judgement.guarantee));
@@ -221,7 +226,7 @@ Result<void> take_trial_back(const Site &site, bool gated) {
 // The tunnel's hooks first: from the commit on queries go there.
 Result<std::uint32_t> commit_with_tunnels(State &state, const Plan &plan, const Monitor &monitor,
                                           Built &built) {
-    attach_tunnels(state, monitor.topology(), built);
+    attach_tunnels(state, plan.document, monitor.topology(), built);
     return state.commit(built.image, plan.document);
 }
 
@@ -268,7 +273,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
     };
     Result<Plan> plan = plan_over(*before, request, monitor.topology());
     if (!plan) return take_back(plan.error());
-    if (Result<void> good = check_required(site, request, monitor.topology(), plan->built); !good)
+    if (Result<void> good = check_required(site, request, monitor.topology(), *plan); !good)
         return take_back(good.error());
 
     Error error;
@@ -290,10 +295,12 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
             nothing_guarded = fresh;
         } else {
             const bool gated = state->gate_pinned();
-            Result<void> hooked = put_hooks(*state, *plan, monitor, request.follow, built);
+            std::string no_gate;
+            Result<void> hooked = put_hooks(*state, *plan, monitor, request.follow, built, no_gate);
             if (hooked) hooked = State::remove_others(site.place);
             AttachAnswer answer;
-            if (hooked) hooked = put_guards(*state, request, *plan, monitor.topology(), built, answer);
+            if (hooked)
+                hooked = put_guards(*state, request, *plan, monitor.topology(), built, no_gate, answer);
             if (hooked) {
                 answer.attached = device_names(monitor.topology(), built.uplinks);
                 answer.unguarded = device_names(monitor.topology(), built.unguarded);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "control/doctor.h"
 
+#include <fmt/format.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "control/reconcile.h"
 #include "control/resolved.h"
 #include "control/scopes.h"
+#include "image/build_scopes.h"
 #include "kernel/chain.h"
 #include "kernel/lsm_list.h"
 #include "kernel/xdp.h"
@@ -21,11 +23,17 @@ namespace lk {
 namespace {
 
 // Of this network namespace.
-std::optional<PortRange> local_ports() {
+std::optional<LocalPorts> local_ports() {
     std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
-    PortRange range;
-    if (!(file >> range.first >> range.last)) return {};
-    return range;
+    LocalPorts ports;
+    if (!(file >> ports.range.first >> ports.range.last)) return {};
+    std::ifstream list("/proc/sys/net/ipv4/ip_local_reserved_ports"); // "80,61000-65095"
+    for (PortRange kept; list >> kept.first; list.ignore()) {
+        kept.last = kept.first;
+        if (list.peek() == '-' && !(list.ignore() >> kept.last)) break;
+        ports.reserved.push_back(kept);
+    }
+    return ports;
 }
 
 // What is there whatever is attached, but for the probes.
@@ -42,15 +50,24 @@ Findings look_around() {
     return findings;
 }
 
-// HOOKS: ours that are there.
-std::vector<UplinkFacts> uplink_facts(const Topology &topology, const std::vector<int> &uplinks,
-                                      const std::vector<UplinkHook> &hooks) {
-    std::vector<UplinkFacts> facts;
+// Into FINDINGS' uplinks and what is on other devices. HOOKS: ours that are there.
+void look_at_devices(const Topology &topology, const std::vector<int> &uplinks,
+                     const std::vector<UplinkHook> &hooks, Findings &findings) {
+    std::vector<UplinkFacts> &facts = findings.uplinks;
+    const auto sockets = xdp_sockets();
+    findings.xdp_sockets_listed = sockets.has_value();
+    for (const Device &device : topology.devices)
+        if (std::ranges::find(uplinks, device.ifindex) == uplinks.end())
+            if (const std::string xdp = xdp_on(device.ifindex); !xdp.empty())
+                findings.xdp_elsewhere.push_back(fmt::format("{}: XDP {}", device.name, xdp));
     for (const int ifindex : uplinks) {
         const Device *device = topology.find(ifindex);
         if (!device) continue;
         UplinkFacts fact{device->name, false, Attachment::none, {}, device_facts(device->name, ifindex)};
         fact.device.xdp = xdp_on(ifindex);
+        if (sockets)
+            if (const auto bound = sockets->find(ifindex); bound != sockets->end())
+                fact.device.xdp_sockets = bound->second;
         const auto ours = std::ranges::find_if(
             hooks, [ifindex](const UplinkHook &hook) { return hook.ifindex == ifindex && hook.ours_alive; });
         if (ours != hooks.end()) {
@@ -59,11 +76,30 @@ std::vector<UplinkFacts> uplink_facts(const Topology &topology, const std::vecto
             fact.ahead = ours->ahead;
         } else {
             UplinkHook nobody{ifindex, Attachment::none, 0, false, {}, {}};
-            if (read_chain(nobody)) fact.ahead = nobody.ahead;
+            if (read_chain(nobody)) {
+                fact.others = fact.ahead = nobody.ahead;
+                fact.others.insert(fact.others.end(), nobody.behind.begin(), nobody.behind.end());
+            }
         }
         facts.push_back(std::move(fact));
     }
-    return facts;
+}
+
+bool names_resolver(const std::vector<Scope> &scopes) {
+    return std::ranges::any_of(scopes, [](const Scope &scope) { return !scope.policy.resolvers.empty(); });
+}
+
+constexpr const char *takes_in_none =
+    "no scope takes uplinks in that appear later (--only), so there is no second gate";
+
+// Of a document that is in force and what was built from it.
+void look_at_document(const State &state, const Topology &topology, const Document &document,
+                      const Built &built, Findings &findings) {
+    findings.no_resolver = !names_resolver(document.scopes);
+    for (const int ifindex : built.tunnels)
+        if (!state.tunnel_alive(ifindex)) findings.deaf_tunnels.push_back(device_name(topology, ifindex));
+    findings.gate = state.gate();
+    if (taking_scope(document) == no_scope) findings.no_gate = takes_in_none;
 }
 
 std::vector<int> uplinks_of(const Topology &topology) {
@@ -82,7 +118,7 @@ Result<void> add_state(const Place &place, const Topology &topology, Findings &f
     auto found = State::find(place);
     if (!found) return found.error();
     if (!*found) {
-        findings.uplinks = uplink_facts(topology, uplinks_of(topology), {});
+        look_at_devices(topology, uplinks_of(topology), {}, findings);
         return {};
     }
     const State &state = **found;
@@ -96,9 +132,10 @@ Result<void> add_state(const Place &place, const Topology &topology, Findings &f
             if (!alive_on(*hooks, ifindex)) findings.bare.push_back(device_name(topology, ifindex));
             if (std::ranges::find(uplinks, ifindex) == uplinks.end()) uplinks.push_back(ifindex);
         }
+        look_at_document(state, topology, *document, built, findings);
     }
     std::ranges::sort(uplinks);
-    findings.uplinks = uplink_facts(topology, uplinks, *hooks);
+    look_at_devices(topology, uplinks, *hooks, findings);
     auto sockets = state.cgroup_hooks();
     if (!sockets) return sockets.error();
     findings.socket_hooks_alive = std::ranges::all_of(*sockets, &CgroupHook::alive);
@@ -134,30 +171,40 @@ Result<Diagnosis> diagnose(const std::string &bpffs, const std::string &cgroup_r
         if (auto added = add_state(place, *topology, findings); !added) return added.error();
     } else {
         if (!cookie) findings.no_bpffs = cookie.error().message;
-        findings.uplinks = uplink_facts(*topology, uplinks_of(*topology), {});
+        look_at_devices(*topology, uplinks_of(*topology), {}, findings);
     }
     Report report = report_on(findings);
     return Diagnosis{std::move(findings), std::move(report)};
 }
 
-Findings foresee(const Site &site, const Topology &topology, const std::vector<int> &uplinks) {
+Findings foresee(const Site &site, const Topology &topology, const Plan &plan, bool follow) {
     Findings findings = look_around();
     findings.probes = probe_kernel();
     std::vector<UplinkHook> hooks;
-    if (auto state = State::find(site.place); state && *state)
+    bool gated = false;
+    if (auto state = State::find(site.place); state && *state) {
         if (auto found = (*state)->uplink_hooks()) hooks = *std::move(found);
-    findings.uplinks = uplink_facts(topology, uplinks, hooks);
+        gated = (*state)->gate_pinned();
+    }
+    look_at_devices(topology, plan.built.uplinks, hooks, findings);
+    findings.no_resolver = !names_resolver(plan.document.scopes);
+    if (taking_scope(plan.document) == no_scope)
+        findings.no_gate = takes_in_none;
+    else if (!follow && !gated)
+        findings.no_gate =
+            "with --no-follow nobody puts the second gate on: leave it out, or run leakbpf follow";
     return findings;
 }
 
-Result<Findings> given(const State &state, const Topology &topology, const Built &built,
-                       const std::vector<GuardHook> &guards) {
+Result<Findings> given(const State &state, const Topology &topology, const Document &document,
+                       const Built &built, const std::vector<GuardHook> &guards) {
     Findings findings = look_around();
     findings.attached = true;
     findings.guards = guards;
     auto hooks = state.uplink_hooks();
     if (!hooks) return hooks.error();
-    findings.uplinks = uplink_facts(topology, built.uplinks, *hooks);
+    look_at_devices(topology, built.uplinks, *hooks, findings);
+    look_at_document(state, topology, document, built, findings);
     for (const int ifindex : built.uplinks)
         if (!alive_on(*hooks, ifindex)) findings.bare.push_back(device_name(topology, ifindex));
     auto sockets = state.cgroup_hooks();
@@ -166,6 +213,10 @@ Result<Findings> given(const State &state, const Topology &topology, const Built
     // What hangs there was loaded.
     auto &probes = findings.probes;
     probes.uplink = probes.clsact = probes.sockets = Probe::ok();
+    // Unless there is no tunnel yet: who asks for answers wants to know before it is there.
+    const bool tunnel_runs =
+        std::ranges::any_of(built.tunnels, [&state](int ifindex) { return state.tunnel_alive(ifindex); });
+    probes.tunnel = tunnel_runs || findings.no_resolver ? Probe::ok() : probe_tunnel();
     probes.tcx = std::ranges::all_of(*hooks,
                                      [](const UplinkHook &hook) {
                                          return !hook.ours_alive || hook.attachment == Attachment::tcx;

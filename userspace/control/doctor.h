@@ -18,11 +18,12 @@ struct Diagnosis {
 // Everything, with every object really loaded; also where nothing could be attached. Needs root.
 Result<Diagnosis> diagnose(const std::string &bpffs, const std::string &cgroup_root);
 
-// Of what would be given to UPLINKS. The state that is there, if any, does not count.
-Findings foresee(const Site &site, const Topology &topology, const std::vector<int> &uplinks);
+// Of what PLAN would give. Of the state that is there, if any, counts what stays.
+Findings foresee(const Site &site, const Topology &topology, const Plan &plan, bool follow);
 
-// Of what is given, from the hooks that are there and what attach_guards() answered; nothing is loaded.
-Result<Findings> given(const State &state, const Topology &topology, const Built &built,
-                       const std::vector<GuardHook> &guards);
+// Of what is given, from the hooks that are there and what attach_guards() answered. Nothing is loaded but
+// the tunnels' programs, where queries will go by a tunnel and there is none yet.
+Result<Findings> given(const State &state, const Topology &topology, const Document &document,
+                       const Built &built, const std::vector<GuardHook> &guards);
 
 } // namespace lk

@@ -35,7 +35,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds lock_wait{300};    // short: SIGTERM must be heard while another holds the lock
 constexpr milliseconds look_every{1000};  // is the state still there?
-constexpr milliseconds hooks_every{5000}; // are the hooks still there?
+constexpr milliseconds hooks_every{5000}; // are the hooks still there? Of some nobody tells
+constexpr int rest_factor = 9; // times as long as a look for which clsact gave reason, before the next one
+constexpr milliseconds longest_rest{1000};
 constexpr milliseconds retry_first{100};
 constexpr milliseconds retry_longest{30000};
 
@@ -80,15 +82,23 @@ class Follower {
                 if (document_ && refresh_cgroups(*document_, site_.place.cgroup_root)) dirty_ = true;
                 if (now >= next_hooks_) {
                     next_hooks_ = now + hooks_every;
-                    dirty_ = dirty_ || !hooks_alive();
+                    look_at_hooks();
                 }
+            }
+            const bool disturbed = disturbed_ && now >= next_disturbed_;
+            if (disturbed) {
+                disturbed_ = false;
+                look_at_hooks();
             }
             // That the next attempt at something else is far away keeps no policy longer than its trial.
             const bool over = document_ && overdue(*document_, boot_clock_ns());
             if (over && !trial_over_) not_before_ = {};
             trial_over_ = over;
             dirty_ = dirty_ || over || (document_ && portal_over(*document_, boot_clock_ns()));
-            if (dirty_ && now >= not_before_) turn();
+            if (dirty_ && Clock::now() >= not_before_) turn();
+            if (disturbed) // whoever takes our filter off again and again has a tenth of a core, and no more
+                next_disturbed_ = Clock::now() +
+                                  std::min<Clock::duration>(rest_factor * (Clock::now() - now), longest_rest);
             if (nothing_in_force_)
                 return Error{Exit::not_attached,
                              "no policy is in force, so there is nothing to follow: attach again"};
@@ -131,6 +141,18 @@ class Follower {
         if (!claim || !*claim) return false;
         claim_ = std::move(**claim);
         return true;
+    }
+
+    void look_at_hooks() {
+        if (hooks_alive()) return;
+        dirty_ = true;
+        hurry();
+    }
+
+    // What came in does not wait for a long retry, but repeated failures stay bounded.
+    void hurry() {
+        not_before_ =
+            std::min(not_before_, Clock::now() + (trouble_.empty() ? milliseconds{0} : retry_first));
     }
 
     bool hooks_alive() const {
@@ -206,7 +228,8 @@ class Follower {
         const bool pruned = tidy_portal();
         const Built wanted = build_image(*document_, monitor_.topology());
         bool tell = false;
-        if (!built_ || pruned || !same_image(wanted.image, built_->image) || !all_alive(*hooks)) {
+        if (!built_ || pruned || !same_image(wanted.image, built_->image) ||
+            wanted.tunnels != built_->tunnels || !all_alive(*hooks)) {
             Result<Built> built = reconcile(*state_, *document_, monitor_.topology());
             if (!built) return not_yet(built.error(), true);
             built_ = *std::move(built);
@@ -296,13 +319,13 @@ class Follower {
         next_look_ = {}; // run() ends
     }
 
-    // Hooks first on uplinks that came: without a record they deny, and 100,000 gateways take their time.
-    // What fails here fails again in the turn, and is told there.
+    // Hooks first on uplinks that came or that lost theirs: without a record they deny, and 100,000 gateways
+    // take their time. What fails here fails again in the turn, and is told there.
     void guard_new() {
+        const auto hooks = state_->uplink_hooks(Chains::skip);
         std::vector<int> uplinks;
         for (const Guarded &guarded : plan_scopes(*document_, monitor_.topology()).guarded)
-            if (!built_ || std::ranges::find(built_->uplinks, guarded.ifindex) == built_->uplinks.end())
-                uplinks.push_back(guarded.ifindex);
+            if (!hooks || !alive_on(*hooks, guarded.ifindex)) uplinks.push_back(guarded.ifindex);
         attach_hooks(*state_, *document_, monitor_.topology(), uplinks);
     }
 
@@ -318,6 +341,7 @@ class Follower {
     bool wait() {
         auto until = next_look_;
         if (dirty_) until = std::min(until, not_before_);
+        if (disturbed_) until = std::min(until, next_disturbed_);
         if (document_ && document_->trial && !trial_over_) {
             const std::uint64_t due = document_->trial->deadline_ns, now = boot_clock_ns();
             until = std::min(until, Clock::now() + std::chrono::nanoseconds(due > now ? due - now : 0));
@@ -353,12 +377,24 @@ class Follower {
                 return;
             }
             monitor_ = *std::move(again);
+            disturbed_ = true;
         }
+        note_clsact_changes();
         if (changed && !*changed) return;
         dirty_ = true;
-        // A new uplink does not wait for a long retry, but repeated failures stay bounded.
-        not_before_ =
-            std::min(not_before_, Clock::now() + (trouble_.empty() ? milliseconds{0} : retry_first));
+        hurry();
+    }
+
+    // Somebody may have taken our filters off; of links the kernel tells nothing.
+    void note_clsact_changes() {
+        const auto changes = monitor_.take_clsact_changes();
+        if (!built_) { // a turn is due anyway, but perhaps not soon
+            if (changes.lost || !changes.ifindexes.empty()) hurry();
+            return;
+        }
+        const auto concerned = [&changes](int ifindex) { return changes.concern(ifindex); };
+        disturbed_ = disturbed_ || std::ranges::any_of(built_->uplinks, concerned) ||
+                     std::ranges::any_of(built_->tunnels, concerned);
     }
 
     const Site &site_;
@@ -377,7 +413,8 @@ class Follower {
     std::optional<Built> built_; // what was committed last; none: unknown
     std::uint32_t epoch_ = 0;
     bool dirty_ = true, nothing_in_force_ = false, trial_over_ = false;
-    Clock::time_point next_look_{}, next_hooks_{}, not_before_{};
+    bool disturbed_ = false; // in clsact something happened where a hook of ours may be
+    Clock::time_point next_look_{}, next_hooks_{}, next_disturbed_{}, not_before_{};
     milliseconds retry_ = retry_first;
     std::string trouble_;
 };

@@ -23,18 +23,20 @@ constexpr std::array<Words, guarantee_count> words{{
     {"uplink", "whatever leaves by a guarded uplink is judged"},
     {"tcx", "the filter is a link of its own at the head of the device, which no qdisc takes with it"},
     {"first", "no program of others runs before the filter"},
-    {"no-detour",
-     "no XDP program, netconsole target or hardware offload is seen that sends below the filter"},
+    {"no-detour", "no XDP program, AF_XDP socket, netconsole target or hardware offload is seen that sends "
+                  "below the filter"},
     {"identity", "the VPN daemon is known by a mark that the kernel wrote when it made the socket"},
-    {"dns", "connected DNS sockets go to the VPN's resolver"},
+    {"dns", "DNS queries go to the VPN's resolver by a tunnel, and answers come back by it"},
     {"bypass-guard", "PACKET_QDISC_BYPASS and AF_XDP, which send below the filter, are refused"},
     {"compat-guard", "that holds for 32-bit system calls too"},
     {"lsm", "packet sockets can be locked, and nobody but leakbpf detaches its links"},
+    {"second-gate", "what is sent or forwarded by an uplink that appears is judged before it has its filter"},
 }};
-static_assert(words.back().name == "lsm" && static_cast<std::size_t>(Guarantee::lsm) + 1 == guarantee_count);
+static_assert(words.back().name == "second-gate" &&
+              static_cast<std::size_t>(Guarantee::second_gate) + 1 == guarantee_count);
 
 // Known as guarantees, and not given by this version: whoever requires one is told so and gets nothing less.
-constexpr std::array<std::string_view, 2> not_built{"second-gate", "serve"};
+constexpr std::array<std::string_view, 1> not_built{"serve"};
 
 std::vector<Guarantee> every() {
     std::vector<Guarantee> result;
@@ -111,6 +113,11 @@ Why why_not_no_detour(const Findings &findings) {
         if (!uplink.device.xdp.empty())
             detours.push_back(
                 fmt::format("{}: XDP {} can answer below the filter", uplink.name, uplink.device.xdp));
+        if (uplink.device.xdp_sockets)
+            detours.push_back(fmt::format("{}: {} AF_XDP socket{} bound to it already, and may send below "
+                                          "the filter: end the program (ss --xdp -p)",
+                                          uplink.name, uplink.device.xdp_sockets,
+                                          uplink.device.xdp_sockets == 1 ? " is" : "s are"));
         if (uplink.device.tc_offload)
             detours.push_back(fmt::format("{}: hw-tc-offload is on, the hardware may forward by itself "
                                           "(ethtool -K {} hw-tc-offload off)",
@@ -119,6 +126,8 @@ Why why_not_no_detour(const Findings &findings) {
             detours.push_back(fmt::format(
                 "{}: it is a port of a hardware switch, which may forward by itself", uplink.name));
     }
+    for (const std::string &program : findings.xdp_elsewhere)
+        detours.push_back(fmt::format("{} can redirect past the filter", program));
     for (const std::string &target : findings.netconsole)
         detours.push_back(fmt::format("netconsole sends kernel messages in the clear ({})", target));
     return detours.empty() ? Why() : fmt::format("{}", fmt::join(detours, "; "));
@@ -131,6 +140,36 @@ Why why_not_sockets(const Findings &findings) {
     if (findings.attached && !findings.socket_hooks_alive)
         return "a socket hook is missing: leakbpf status names it, attach again";
     return {};
+}
+
+Why why_not_dns(const Findings &findings) {
+    if (auto why = why_not_sockets(findings); !why.empty()) return why;
+    if (auto why = of_probe(findings.probes.tunnel, "the tunnels' programs do not load"); !why.empty())
+        return why;
+    if (findings.no_resolver)
+        return "no resolver is named, so queries are refused and not carried: give --dns";
+    if (!findings.deaf_tunnels.empty())
+        return fmt::format("the hooks by which answers come back are missing on the tunnel {}: leakbpf "
+                           "status shows it, attach again",
+                           fmt::join(findings.deaf_tunnels, ", "));
+    return {};
+}
+
+Why why_not_second_gate(const Findings &findings) {
+    constexpr std::string_view weaker = "weaker here: what sockets send is held, and what is forwarded is "
+                                        "not (that takes Linux 6.4 with BTF)";
+    if (!findings.no_gate.empty()) return findings.no_gate;
+    if (findings.attached) {
+        switch (findings.gate) {
+        case GateKind::netfilter: return {};
+        case GateKind::cgroup: return std::string(weaker);
+        case GateKind::none: return "it is not there: leakbpf follow puts it on";
+        }
+    }
+    if (findings.probes.gate.works) return {};
+    if (!findings.no_cgroup_root.empty()) return findings.no_cgroup_root;
+    if (findings.probes.gate_cgroup.works) return std::string(weaker);
+    return of_probe(findings.probes.gate_cgroup, "its programs do not load");
 }
 
 Why why_not_compat(const Findings &findings) {
@@ -166,10 +205,11 @@ Why why_not(const Findings &findings, Guarantee guarantee) {
     case Guarantee::first: return why_not_first(findings);
     case Guarantee::no_detour: return why_not_no_detour(findings);
     case Guarantee::identity:
-    case Guarantee::dns:
     case Guarantee::bypass_guard: return why_not_sockets(findings);
+    case Guarantee::dns: return why_not_dns(findings);
     case Guarantee::compat_guard: return why_not_compat(findings);
     case Guarantee::lsm: return why_not_lsm(findings);
+    case Guarantee::second_gate: return why_not_second_gate(findings);
     }
     return "unknown";
 }
@@ -209,14 +249,19 @@ void note_resolved(const ResolvedFacts &resolved, std::vector<std::string> &note
                                     set("FallbackDNS")));
 }
 
-void note_local_ports(const std::optional<PortRange> &range, std::vector<std::string> &notes) {
+void note_local_ports(const std::optional<LocalPorts> &ports, std::vector<std::string> &notes) {
     constexpr unsigned first = LK_NAT_FIRST_PORT, last = first + LK_NAT_BUCKETS * LK_NAT_SLOTS - 1;
-    if (!range || range->last < first || range->first > last) return;
+    if (!ports) return;
+    unsigned port = std::max(first, ports->range.first);
+    const unsigned end = std::min(last, ports->range.last);
+    for (const auto &kept : ports->reserved)
+        if (kept.first <= port && port <= kept.last) port = kept.last + 1;
+    if (port > end) return;
     notes.push_back(fmt::format(
         "sockets get local ports from {} to {} (net.ipv4.ip_local_port_range), and DNS queries are sent on "
-        "from {} to {}: a connected DNS socket that gets one of these may lose an answer and ask again; let "
-        "the range end at {}",
-        range->first, range->last, first, last, first - 1));
+        "from {} to {}: a connected DNS socket that gets one of these may lose an answer and ask again; add "
+        "{}-{} to net.ipv4.ip_local_reserved_ports",
+        ports->range.first, ports->range.last, first, last, first, last));
 }
 
 std::vector<std::string> notes_on(const Findings &findings) {
@@ -242,6 +287,10 @@ std::vector<std::string> notes_on(const Findings &findings) {
                                     findings.raw_senders.size(), fmt::join(some, ", "),
                                     findings.raw_senders.size() > most ? ", ..." : ""));
     }
+    if (!findings.xdp_sockets_listed)
+        notes.emplace_back(
+            "this kernel does not list AF_XDP sockets (CONFIG_XDP_SOCKETS_DIAG): the no-detour "
+            "does not see one that is bound already");
     note_local_ports(findings.local_ports, notes);
     note_resolved(findings.resolved, notes);
     return notes;

@@ -17,12 +17,13 @@ enum class Guarantee {
     first,        // no program of others runs before ours
     no_detour,    // nothing is known here that sends below the filter
     identity,     // the VPN daemon is known by the mark of its sockets
-    dns,          // connected DNS sockets go to the resolver
+    dns,          // queries go to the resolver, and answers come back
     bypass_guard, // PACKET_QDISC_BYPASS and AF_XDP are refused
     compat_guard, // for 32-bit system calls too
     lsm,          // packet sockets can be locked, and nobody else takes our links off
+    second_gate,  // an uplink that appears is judged before it has its hook, forwarded packets included
 };
-constexpr std::size_t guarantee_count = 9;
+constexpr std::size_t guarantee_count = 10;
 
 std::string_view to_string(Guarantee guarantee); // "bypass-guard", as after --require
 std::string_view promise(Guarantee guarantee);   // a sentence without its full stop

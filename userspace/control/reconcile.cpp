@@ -39,6 +39,14 @@ bool alive_on(const std::vector<UplinkHook> &hooks, int ifindex) {
     return std::any_of(on_it.begin(), on_it.end(), [](const UplinkHook &hook) { return hook.ours_alive; });
 }
 
+namespace {
+
+bool has(const auto &list, const auto &what) {
+    return std::ranges::find(list, what) != list.end();
+}
+
+} // namespace
+
 void drop_hooks(std::vector<UplinkHook> &hooks, const std::vector<int> &let_go) {
     std::erase_if(hooks, [&let_go](const UplinkHook &hook) {
         return std::ranges::find(let_go, hook.ifindex) != let_go.end();
@@ -50,9 +58,6 @@ Document hold_guarded(Document document, const Topology &topology, const std::ve
     if (holder == no_scope) return document;
     const ScopePlan plan = plan_scopes(document, topology);
     const auto let_go = [&document](const Device &device) {
-        const auto has = [](const auto &list, const auto &what) {
-            return std::ranges::find(list, what) != list.end();
-        };
         return std::ranges::any_of(document.scopes, [&](const Scope &scope) {
             return has(scope.unguarded, device.ifindex) || has(scope.policy.tunnels, device.name) ||
                    has(scope.policy.insides, device.name);
@@ -103,7 +108,31 @@ HookAnswer attach_hooks(State &state, const Document &document, const Topology &
     return answer;
 }
 
-void attach_tunnels(State &state, const Topology &topology, Built &built) {
+void attach_tunnels(State &state, const Document &document, const Topology &topology, Built &built) {
+    const ScopePlan plan = plan_scopes(document, topology);
+    const auto has = [](const std::vector<int> &list, int ifindex) {
+        return std::ranges::find(list, ifindex) != list.end();
+    };
+    const auto is_tunnel = [&](int ifindex) {
+        const Device *device = topology.find(ifindex);
+        return device && plan.classes[static_cast<std::size_t>(device - topology.devices.data())] ==
+                             DeviceClass::tunnel;
+    };
+    // A tunnel that is not needed any more keeps its hooks for the answers that are still on their way, while
+    // there is room for all.
+    const std::vector<int> there = state.tunnels();
+    auto rested = std::ranges::count_if(
+        there, [&](int ifindex) { return is_tunnel(ifindex) && !has(built.tunnels, ifindex); });
+    for (const int ifindex : there) {
+        if (is_tunnel(ifindex) && !has(built.uplinks, ifindex)) {
+            const bool needed = has(built.tunnels, ifindex);
+            if (needed || built.tunnels.size() + static_cast<std::size_t>(rested) <= LK_TUNNELS) continue;
+            --rested;
+        }
+        if (const Result<void> done = state.detach_tunnel(ifindex); !done)
+            built.notices.push_back(fmt::format("the hooks of the tunnel {} were not taken off: {}", ifindex,
+                                                done.error().message));
+    }
     for (const int ifindex : built.tunnels) {
         const Device *device = topology.find(ifindex);
         if (!device) continue;
@@ -114,34 +143,34 @@ void attach_tunnels(State &state, const Topology &topology, Built &built) {
         char name[IF_NAMESIZE];
         if (if_indextoname(static_cast<unsigned>(ifindex), name)) // else: gone meanwhile
             built.notices.push_back(
-                fmt::format("names are not resolved through {}: {}", name, done.error().message));
-    }
-    // A tunnel that leads to no resolver any more keeps its hooks for the answers that are still on their
-    // way.
-    for (const int ifindex : state.tunnels()) {
-        const bool guarded = std::ranges::find(built.uplinks, ifindex) != built.uplinks.end();
-        if (topology.find(ifindex) && !guarded) continue;
-        if (const Result<void> done = state.detach_tunnel(ifindex); !done)
-            built.notices.push_back(fmt::format("the hooks of the tunnel {} were not taken off: {}", ifindex,
-                                                done.error().message));
+                fmt::format("names are not resolved through {}, and queries that take it by themselves go "
+                            "where they are sent: {}",
+                            name, done.error().message));
     }
 }
 
-std::vector<int> spared_devices(const Document &document, const Topology &topology,
-                                const std::vector<UplinkHook> &hooks) {
+std::map<int, lk_spare> spared_devices(const Document &document, const Topology &topology,
+                                       const std::vector<UplinkHook> &hooks) {
     const ScopePlan plan = plan_scopes(document, topology);
     std::vector<int> bare;
     for (const Guarded &guarded : plan.guarded)
         if (!alive_on(hooks, guarded.ifindex)) bare.push_back(guarded.ifindex);
     const auto is_bare = [&bare](int ifindex) { return std::ranges::find(bare, ifindex) != bare.end(); };
-    std::vector<int> spared;
+    const auto let_go = [&document](const Device &device) { // its hook was taken off
+        return std::ranges::any_of(document.scopes,
+                                   [&](const Scope &scope) { return has(scope.unguarded, device.ifindex); });
+    };
+    std::map<int, lk_spare> spared;
     for (std::size_t i = 0; i < topology.devices.size(); ++i) {
-        const int ifindex = topology.devices[i].ifindex;
+        const Device &device = topology.devices[i];
         const bool leads_out = plan.classes[i] == DeviceClass::uplink && !bare.empty();
-        if (is_bare(ifindex) ||
-            (leads_out && std::ranges::any_of(lowest(topology, plan.classes, ifindex), is_bare)))
+        if (is_bare(device.ifindex) ||
+            (leads_out && std::ranges::any_of(lowest(topology, plan.classes, device.ifindex), is_bare)))
             continue;
-        spared.push_back(ifindex);
+        // A route by a router that is new, and not seen here yet, may make an uplink of it.
+        const bool may_lead_out = plan.classes[i] == DeviceClass::inside && device.next_hops.empty() &&
+                                  !alive_on(hooks, device.ifindex) && !let_go(device);
+        spared[device.ifindex] = may_lead_out ? LK_SPARE_NEAR : LK_SPARE_ALL;
     }
     return spared;
 }
@@ -175,7 +204,7 @@ Result<Built> reconcile(State &state, const Document &wanted, const Topology &to
     drop_hooks(*before, let_go);
     const Document document = hold_guarded(wanted, topology, *before);
     Built built = build_image(document, topology);
-    attach_tunnels(state, topology, built);
+    attach_tunnels(state, document, topology, built);
     const HookAnswer hooks = attach_hooks(state, document, topology, built.uplinks, *before);
     built.notices.insert(built.notices.end(), hooks.notices.begin(), hooks.notices.end());
     if (const Result<std::uint32_t> epoch = state.commit(built.image, document); !epoch) return epoch.error();

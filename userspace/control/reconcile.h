@@ -2,6 +2,7 @@
 // The steps that attach, detach and follow share. Each needs the Lock.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,15 +31,15 @@ struct HookAnswer {
 HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
                         const std::vector<int> &uplinks, const std::vector<UplinkHook> &there = {});
 
-// Puts our hooks on the tunnels that queries go by, before the commit that sends them there, and takes them
-// off those that are gone or guarded now. What fails is for people to know: queries then go unanswered, and
-// none leaves in the clear.
-void attach_tunnels(State &state, const Topology &topology, Built &built);
+// Puts our hooks on the tunnels that queries go by or could, before the commit that sends them there, and
+// takes them off what is gone or no tunnel now. What fails is for people to know: through the tunnel that
+// leads to a resolver queries are refused then, and through others they go where they are sent.
+void attach_tunnels(State &state, const Document &document, const Topology &topology, Built &built);
 
-// Devices that the second gate leaves alone: all that are there, but uplinks that are to be guarded and have
-// no living hook, and what is stacked on them. So a device that nobody has looked at is judged.
-std::vector<int> spared_devices(const Document &document, const Topology &topology,
-                                const std::vector<UplinkHook> &hooks);
+// Devices that the second gate leaves alone, and how: all that are there, but uplinks that are to be guarded
+// and have no living hook, and what is stacked on them. So a device that nobody has looked at is judged.
+std::map<int, lk_spare> spared_devices(const Document &document, const Topology &topology,
+                                       const std::vector<UplinkHook> &hooks);
 
 // The second gate, where a scope takes new uplinks in; takes it off where none does. A kernel that refuses it
 // is an error, which costs no promise but that one.

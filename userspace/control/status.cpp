@@ -44,8 +44,9 @@ Result<Status> read_status(const Site &site) {
     status.uplinks = *std::move(uplinks);
     for (const int ifindex : status.built.tunnels)
         if (!state.tunnel_alive(ifindex))
-            status.weaknesses.push_back(fmt::format("names are not resolved through {}: our programs are not "
-                                                    "on it; attach again",
+            status.weaknesses.push_back(fmt::format("names are not resolved through {}, and queries that "
+                                                    "take it by themselves go where they are sent: our "
+                                                    "programs are not on it; attach again",
                                                     device_name(status.topology, ifindex)));
     Result<std::vector<CgroupHook>> sockets = state.cgroup_hooks();
     if (!sockets) return sockets.error();

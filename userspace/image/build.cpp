@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 #include "image/build_device.h"
@@ -87,6 +88,14 @@ struct BuiltPolicy {
     lk_policy record{};
 };
 
+std::vector<Resolver> resolvers_of_others(const Document &document, std::size_t scope) {
+    std::vector<Resolver> resolvers;
+    for (std::size_t other = 0; other < document.scopes.size(); ++other)
+        if (other != scope)
+            std::ranges::copy(document.scopes[other].policy.resolvers, std::back_inserter(resolvers));
+    return resolvers;
+}
+
 void tell_policies(const Document &document, const Surroundings &around, std::vector<std::string> &notices) {
     for (const auto &scope : document.scopes) {
         const auto &policy = scope.policy;
@@ -123,7 +132,8 @@ Built build_image(const Document &document, const Topology &topology) {
         if (!policy.done) {
             auto gateways = build_gateways(document.scopes[scope].policy);
             policy.record = policy_record(document.scopes[scope].policy, gateways);
-            add_ways(policy.record, document.scopes[scope].policy, topology, plan.classes);
+            add_ways(policy.record, document.scopes[scope].policy, resolvers_of_others(document, scope),
+                     topology, plan.classes);
             add_bootstrap(policy.record, gateways);
             if (document.portal) policy.record.portal_until_ns = document.portal->until_ns;
             note_tunnels(built.tunnels, policy.record);
@@ -147,12 +157,18 @@ Built build_image(const Document &document, const Topology &topology) {
     if (const auto scope = host_scope(document); scope != no_scope) {
         const auto &policy = policy_of(scope);
         image.host.policy = policy.record;
-        // Which uplink a socket will use, and so whose resolver, is not known when it connects.
-        if (document.scopes.size() > 1) image.host.policy.way4.routed = image.host.policy.way6.routed = 0;
+        if (document.scopes.size() > 1) image.host.policy.flags |= LK_POLICY_BY_PACKET;
         // Of all scopes the strictest: a socket belongs to no uplink.
         if (std::ranges::any_of(document.scopes, [](const Scope &each) { return each.policy.lock_sockets; }))
             image.host.policy.flags |= LK_POLICY_LOCK_SOCKETS;
         if (taking_scope(document) != no_scope) image.host.policy.flags |= LK_POLICY_GATE;
+        // The hook on a tunnel goes by this record.
+        if (image.host.policy.flags & (LK_POLICY_RESOLVER4 | LK_POLICY_RESOLVER6))
+            for (const auto &name : note_other_tunnels(built.tunnels, topology, plan.classes))
+                built.notices.push_back(fmt::format(
+                    "{} is a tunnel beyond the first {}: queries that take it by themselves go where they "
+                    "are sent",
+                    name, LK_TUNNELS));
         image.host_gateway_set = policy.gateway_set;
         image.host_net_set = net_sets.place(build_host_nets(around));
     }

@@ -15,7 +15,7 @@ namespace {
 struct Found {
     const Device *device = nullptr;
     Address source;
-    std::tuple<unsigned, bool> rank{}; // the longest prefix around the resolver, the default route
+    std::tuple<unsigned, bool> rank{}; // the longest prefix around the resolver, the wide route
 };
 
 bool usable(const DeviceAddress &own, const Address &resolver) {
@@ -29,29 +29,47 @@ bool holds(const Device &device, const Address &resolver) {
     });
 }
 
-// A private address says nothing in a tunnel whose own prefix holds another resolver: it belongs to a tunnel
-// that is not there now.
-bool is_anothers(const Device &device, const Address &resolver, const Policy &policy) {
-    if (!lan_of(Prefix::host(resolver)).lan || holds(device, resolver)) return false;
-    return std::ranges::any_of(policy.resolvers, [&](const Resolver &other) {
-        return other.address != resolver && other.address.is_v4() == resolver.is_v4() &&
-               holds(device, other.address);
+bool holds_one_of(const Device &device, const std::vector<Resolver> &resolvers, bool v4) {
+    return std::ranges::any_of(resolvers, [&](const Resolver &resolver) {
+        return resolver.address.is_v4() == v4 && holds(device, resolver.address);
     });
 }
 
-// With GUESS also by a tunnel that seems to be another resolver's.
-std::optional<Found> tunnel_to(const Address &resolver, const Policy &policy, const Topology &topology,
+// Private, or of the space that carriers and overlays share (RFC 6598).
+bool is_local(const Address &address) {
+    const std::uint8_t shared[4] = {100, 64};
+    return is_private(address) || Prefix::of(Address::from_v4(shared), 10).contains(address);
+}
+
+// Whose tunnel is it, as seen from one of a policy's resolvers? A private address says nothing in a tunnel
+// whose own prefix holds another resolver: it belongs to a tunnel that is not there now.
+enum class Whose { ours, another_resolvers, another_scopes };
+
+Whose whose(const Device &device, const Address &resolver, const Policy &policy,
+            const std::vector<Resolver> &of_others) {
+    const bool v4 = resolver.is_v4();
+    if (!is_local(resolver) || holds(device, resolver)) return Whose::ours;
+    if (holds_one_of(device, policy.resolvers, v4)) return Whose::another_resolvers;
+    if (holds_one_of(device, policy.resolvers, !v4)) return Whose::ours;
+    const bool others = holds_one_of(device, of_others, v4) || holds_one_of(device, of_others, !v4);
+    return others ? Whose::another_scopes : Whose::ours;
+}
+
+// With GUESS also by a tunnel that seems to be another resolver's of the same policy.
+std::optional<Found> tunnel_to(const Address &resolver, const Policy &policy,
+                               const std::vector<Resolver> &of_others, const Topology &topology,
                                const std::vector<DeviceClass> &classes, bool guess) {
     std::optional<Found> best;
     for (std::size_t i = 0; i < topology.devices.size(); ++i) {
         const auto &device = topology.devices[i];
         if (classes[i] != DeviceClass::tunnel || !device.up || !(device.l3() || device.ethernet())) continue;
-        if (!guess && is_anothers(device, resolver, policy)) continue;
+        const auto owner = whose(device, resolver, policy, of_others);
+        if (owner == Whose::another_scopes || (!guess && owner == Whose::another_resolvers)) continue;
         for (const auto &own : device.addresses) {
             if (!usable(own, resolver)) continue;
             const auto net = own.on_link();
             const unsigned length = net.contains(resolver) ? net.length + 1 : 0;
-            Found found{&device, own.address, {length, device.default_route}};
+            Found found{&device, own.address, {length, device.default_route || device.wide_route}};
             if (!best || found.rank > best->rank) best = found;
         }
     }
@@ -88,13 +106,13 @@ void add_way(lk_policy &record, const Resolver &resolver, const Found &found, co
 
 } // namespace
 
-void add_ways(lk_policy &record, const Policy &policy, const Topology &topology,
-              const std::vector<DeviceClass> &classes) {
+void add_ways(lk_policy &record, const Policy &policy, const std::vector<Resolver> &of_others,
+              const Topology &topology, const std::vector<DeviceClass> &classes) {
     for (const bool guess : {false, true})
         for (const auto &resolver : policy.resolvers) {
             const auto &way = resolver.address.is_v4() ? record.way4 : record.way6;
             if (way.ifindex != 0) continue;
-            if (const auto found = tunnel_to(resolver.address, policy, topology, classes, guess))
+            if (const auto found = tunnel_to(resolver.address, policy, of_others, topology, classes, guess))
                 add_way(record, resolver, *found, topology);
         }
 }
@@ -123,6 +141,22 @@ void note_tunnels(std::vector<int> &tunnels, const lk_policy &record) {
         if (ifindex != 0 && std::ranges::find(tunnels, ifindex) == tunnels.end()) tunnels.push_back(ifindex);
     }
     std::ranges::sort(tunnels);
+}
+
+std::vector<std::string> note_other_tunnels(std::vector<int> &tunnels, const Topology &topology,
+                                            const std::vector<DeviceClass> &classes) {
+    std::vector<std::string> beyond;
+    for (std::size_t i = 0; i < topology.devices.size(); ++i) {
+        const auto &device = topology.devices[i];
+        if (classes[i] != DeviceClass::tunnel || !(device.l3() || device.ethernet())) continue;
+        if (std::ranges::find(tunnels, device.ifindex) != tunnels.end()) continue;
+        if (tunnels.size() < LK_TUNNELS)
+            tunnels.push_back(device.ifindex);
+        else
+            beyond.push_back(device.name);
+    }
+    std::ranges::sort(tunnels);
+    return beyond;
 }
 
 } // namespace lk

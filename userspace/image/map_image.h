@@ -66,7 +66,7 @@ struct Built {
     std::vector<int> uplinks;         // ifindexes to attach to: those of image.devices
     std::vector<std::string> notices; // for people: LAN left out, resolver on the LAN, uplinks unguarded, ...
     std::vector<int> unguarded;       // uplinks in no scope
-    std::vector<int> tunnels;         // ifindexes by which queries reach a resolver, to attach to; sorted
+    std::vector<int> tunnels;         // ifindexes by which queries leave or could, to attach to; sorted
 };
 
 // Document + Topology -> image. Total: what cannot be had (an uplink of a scope that is not there now) is

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <climits>
+
+#include "kernel/clsact.h"
 #include "kernel/rtnl.h"
 #include "kernel/sys.h"
 #include "kernel/tcx.h"
@@ -37,8 +40,11 @@ Result<void> read_chain(UplinkHook &hook) {
     for (const auto &entry : *tcx_chain)
         place(hook.attachment == Attachment::tcx && entry.program_id == hook.program_id,
               fmt::format("tcx program {} \"{}\"", entry.program_id, program_name(entry.program_id)));
-    for (const auto &filter : *filters)
+    const unsigned place_of_ours = hook.attachment == Attachment::none ? free_priority(*filters) : UINT_MAX;
+    for (const auto &filter : *filters) {
+        passed_ours = passed_ours || filter.priority() >= place_of_ours;
         place(hook.attachment == Attachment::clsact && filter.bpf_id == hook.program_id, name_of(filter));
+    }
     return {};
 }
 

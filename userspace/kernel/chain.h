@@ -7,7 +7,8 @@
 
 namespace lk {
 
-// Fills in HOOK's ahead and behind from its ifindex, attachment and program id.
+// Fills in HOOK's ahead and behind from its ifindex, attachment and program id. Where nothing of ours is
+// attached: who would run before it at clsact, and who would not.
 Result<void> read_chain(UplinkHook &hook);
 
 } // namespace lk

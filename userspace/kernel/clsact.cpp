@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/clsact.h"
 
+#include <arpa/inet.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 
@@ -17,6 +19,7 @@ namespace lk {
 namespace {
 
 constexpr std::uint32_t our_handle = 0x6c6b; // fixed, so that our filter can be replaced in one step
+constexpr unsigned last_priority = 64;
 
 bpf_tc_hook hook_of(int ifindex, Direction direction) {
     bpf_tc_hook hook{};
@@ -85,7 +88,7 @@ Result<void> attach_clsact(int ifindex, int program_fd, const std::function<Resu
     }
     // A priority that another kind of filter or protocol holds is refused; ours then comes after it, and
     // status tells.
-    for (unsigned priority = 1; priority <= 64 && result < 0; ++priority) {
+    for (unsigned priority = 1; priority <= last_priority && result < 0; ++priority) {
         auto options = filter_options(priority);
         options.prog_fd = program_fd;
         result = bpf_tc_attach(&hook, &options);
@@ -94,6 +97,19 @@ Result<void> attach_clsact(int ifindex, int program_fd, const std::function<Resu
     if (result < 0)
         return system_error(fmt::format("cannot put the filter into clsact of device {}", ifindex), -result);
     return {};
+}
+
+unsigned free_priority(const std::vector<TcObject> &filters) {
+    const auto taken = [&filters](unsigned priority) {
+        return std::ranges::any_of(filters, [priority](const TcObject &filter) {
+            const bool as_ours = filter.kind == "bpf" && (filter.info & 0xffff) == htons(ETH_P_ALL);
+            return filter.priority() == priority && !as_ours;
+        });
+    };
+    unsigned priority = 1;
+    while (priority <= last_priority && taken(priority))
+        ++priority;
+    return priority;
 }
 
 Result<void> detach_clsact(int ifindex, const std::function<bool(const TcObject &)> &mine,

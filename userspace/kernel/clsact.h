@@ -20,6 +20,10 @@ enum class Direction { egress, ingress };
 Result<void> attach_clsact(int ifindex, int program_fd, const std::function<Result<void>()> &qdisc_made,
                            Direction direction = Direction::egress, std::string_view name = uplink_program);
 
+// The priority that attach_clsact() would get beside FILTERS, which are those of one direction in their
+// order: those at lower ones run before it. A new filter goes before others of its kind at the same one.
+unsigned free_priority(const std::vector<TcObject> &filters);
+
 // Removes the filters that MINE picks.
 Result<void> detach_clsact(int ifindex, const std::function<bool(const TcObject &)> &mine,
                            Direction direction = Direction::egress);

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
+#include <map>
 
 #include "kernel/keeper.h"
 #include "kernel/map.h"
@@ -66,21 +66,29 @@ Result<void> drop(const std::string &path) {
 
 } // namespace
 
-Result<void> State::spare(const std::vector<int> &ifindexes) {
+Result<void> State::spare(const std::map<int, lk_spare> &spared) {
     auto map = Map<__u32, __u32>::open(impl_->pins.maps(), spared_map_name, BPF_MAP_TYPE_HASH, LK_SPARED);
     if (!map) return map.error();
-    std::set<__u32> missing(ifindexes.begin(), ifindexes.end());
+    std::map<__u32, __u32> missing(spared.begin(), spared.end());
     std::vector<__u32> gone;
-    auto walked = map->for_each([&](const __u32 &ifindex, const __u32 &) {
-        if (missing.erase(ifindex) == 0) gone.push_back(ifindex);
+    auto walked = map->for_each([&](const __u32 &ifindex, const __u32 &how) {
+        const auto wanted = missing.find(ifindex);
+        if (wanted == missing.end())
+            gone.push_back(ifindex);
+        else if (wanted->second == how)
+            missing.erase(wanted);
     });
     if (!walked) return walked;
     if (auto erased = map->erase_all(gone); !erased) return erased;
-    const std::vector<__u32> keys(missing.begin(), missing.end());
-    return map->put_all(keys, std::vector<__u32>(keys.size(), 1));
+    std::vector<__u32> keys, values;
+    for (const auto &[ifindex, how] : missing) {
+        keys.push_back(ifindex);
+        values.push_back(how);
+    }
+    return map->put_all(keys, values);
 }
 
-Result<GateKind> State::attach_gate(const std::vector<int> &spared) {
+Result<GateKind> State::attach_gate(const std::map<int, lk_spare> &spared) {
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here.error();
     if (auto fresh = impl_->refresh(); !fresh) return fresh.error();
     auto loaded = want_gate_program(impl_->pins, impl_->maps.word.raw().id(), impl_->programs);
@@ -93,12 +101,14 @@ Result<GateKind> State::attach_gate(const std::vector<int> &spared) {
                 !done)
                 return done.error();
         if (auto dropped = drop(impl_->pins.gate_link(cgroup_name)); !dropped) return dropped.error();
+        if (auto told = impl_->tell_links_guard(); !told) return told.error();
         return GateKind::netfilter;
     }
     auto done = attach_cgroup(impl_->pins, impl_->program(gate_cgroup_program), impl_->place.cgroup_root);
     if (!done) return done.error();
     for (const auto &family : families) // of a build whose program this kernel took
         if (auto dropped = drop(impl_->pins.gate_link(family.name)); !dropped) return dropped.error();
+    if (auto told = impl_->tell_links_guard(); !told) return told.error();
     return GateKind::cgroup;
 }
 

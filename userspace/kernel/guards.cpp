@@ -27,6 +27,7 @@ struct GuardKind {
 constexpr std::array<GuardKind, 3> kinds{{{"compat", "lk_compat_guard", false},
                                           {"sockets", "lk_make_socket", true},
                                           {"links", "lk_bpf_command", true}}};
+static_assert(std::string_view(kinds.back().name) == "links");
 
 struct Pinned {
     Fd link;
@@ -113,6 +114,12 @@ Result<void> put_programs(const Pins &pins, const Programs &programs, std::uint6
 }
 
 } // namespace
+
+Result<void> State::Impl::tell_links_guard() const {
+    const auto since = load_time_ns(program(uplink_program));
+    if (!current_guard(pins, kinds.back(), since)) return {};
+    return put_programs(pins, programs, since);
+}
 
 Result<std::vector<GuardHook>> State::attach_guards(const std::vector<std::string> &makers) {
     if (auto fresh = impl_->refresh(); !fresh) return fresh.error();

@@ -48,6 +48,10 @@ void probe_hooks(int program, KernelProbes &probes) {
 
 } // namespace
 
+Probe probe_tunnel() {
+    return probe_load(tunnel_object());
+}
+
 KernelProbes probe_kernel() {
     KernelProbes probes;
     const auto objects = embedded_objects();
@@ -61,6 +65,9 @@ KernelProbes probe_kernel() {
         probes.tcx = probes.clsact = Probe::no("the filter's program does not load");
     }
     probes.sockets = probe_load(socket_object);
+    probes.tunnel = probe_tunnel();
+    probes.gate = probe_load(gate_object());
+    probes.gate_cgroup = probe_load(gate_cgroup_object());
     probes.compat = probe_load(compat_object());
     probes.lsm = probe_load(lsm_object());
     return probes;

@@ -16,15 +16,19 @@ struct Probe {
 };
 
 struct KernelProbes {
-    Probe uplink;  // the filter's program loads
-    Probe tcx;     // ... and attaches by tcx
-    Probe clsact;  // ... and by clsact
-    Probe sockets; // the socket hooks' programs load
-    Probe compat;  // the guard for 32-bit system calls loads
-    Probe lsm;     // the programs for security modules load (and may be inert all the same)
+    Probe uplink;      // the filter's program loads
+    Probe tcx;         // ... and attaches by tcx
+    Probe clsact;      // ... and by clsact
+    Probe sockets;     // the socket hooks' programs load
+    Probe tunnel;      // the tunnels' programs load
+    Probe gate;        // the second gate's for netfilter loads
+    Probe gate_cgroup; // ... and its other form
+    Probe compat;      // the guard for 32-bit system calls loads
+    Probe lsm;         // the programs for security modules load (and may be inert all the same)
 };
 
 // Needs root.
 KernelProbes probe_kernel();
+Probe probe_tunnel(); // one of them
 
 } // namespace lk

@@ -108,11 +108,15 @@ Result<std::uint32_t> State::commit(const MapImage &image, const Document &docum
 }
 
 Result<Document> State::document() const {
-    const auto in_force = epoch();
-    if (in_force == 0) return Document{};
-    auto json = read_document(impl_->pins, in_force);
-    if (!json) return json.error();
-    return document_from_json(*json);
+    // A commit takes the document of the epoch before away; readers do not hold it up.
+    constexpr int most_tries = 100;
+    for (int tried = 1;; ++tried) {
+        const auto in_force = epoch();
+        if (in_force == 0) return Document{};
+        auto json = read_document(impl_->pins, in_force);
+        if (json) return document_from_json(*json);
+        if (epoch() == in_force || tried == most_tries) return json.error();
+    }
 }
 
 std::uint32_t State::epoch() const {

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -151,8 +152,8 @@ class State {
     // The second gate: what the IP stack sends on devices that are not in SPARED is judged by the host
     // record, where that says LK_POLICY_GATE. Netfilter where the kernel takes it, else cgroup. Idempotent;
     // the devices are known before the gate is there.
-    Result<GateKind> attach_gate(const std::vector<int> &spared);
-    Result<void> spare(const std::vector<int> &ifindexes); // these and no others
+    Result<GateKind> attach_gate(const std::map<int, lk_spare> &spared);
+    Result<void> spare(const std::map<int, lk_spare> &spared); // these and no others, by ifindex
     Result<void> detach_gate();
     GateKind gate() const;    // that is alive and of the pinned programs
     bool gate_pinned() const; // a link of any, whole or not, of this build or an older one

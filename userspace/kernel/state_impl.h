@@ -24,6 +24,9 @@ struct State::Impl {
     // Opens everything again if another process has put other programs or maps in place (a newer build,
     // mended pins): called before anything is changed. An error where the state was removed.
     Result<void> refresh();
+    // Tells the guard of links, if it is there, which programs are ours by now: to be called once more were
+    // loaded, or nobody keeps others from taking their links off.
+    Result<void> tell_links_guard() const;
 };
 
 // The socket hooks, in the order in which they are attached.

@@ -117,7 +117,7 @@ Result<void> State::attach_tunnel(int ifindex, bool ethernet) {
     for (const auto &side : sides)
         if (auto done = attach_side(impl_->pins, ifindex, side, impl_->program(side.program)); !done)
             return done;
-    return {};
+    return impl_->tell_links_guard();
 }
 
 Result<void> State::detach_tunnel(int ifindex) {

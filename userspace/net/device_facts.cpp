@@ -3,18 +3,25 @@
 
 #include <fmt/format.h>
 #include <linux/ethtool.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
+#include <linux/xdp_diag.h>
 #include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <vector>
 
 #include "base/fd.h"
+#include "net/netlink_socket.h"
 
 namespace lk {
 
@@ -90,10 +97,35 @@ DeviceFacts device_facts(const std::string &name, int ifindex) {
     const bool same = first_line(sysfs / "ifindex") == std::to_string(ifindex);
     return {.tc_offload = feature_is_on(name, "hw-tc-offload"),
             .switch_id = same ? first_line(sysfs / "phys_switch_id") : "",
-            .xdp = {}};
+            .xdp = {},
+            .xdp_sockets = 0};
 }
 
-std::vector<std::string> netconsole_targets(const std::string &sys, const std::string &cmdline) {
+std::optional<std::map<int, unsigned>> xdp_sockets() {
+    std::map<int, unsigned> bound;
+    auto netlink = NetlinkSocket::open(NETLINK_SOCK_DIAG);
+    if (!netlink) return {};
+    xdp_diag_req request{};
+    request.sdiag_family = AF_XDP;
+    request.xdiag_show = XDP_SHOW_INFO;
+    const auto take = [&bound](const nlmsghdr &message) {
+        auto *header = const_cast<nlmsghdr *>(&message);
+        if (message.nlmsg_type != SOCK_DIAG_BY_FAMILY || !nlmsg_valid_hdr(header, sizeof(xdp_diag_msg)))
+            return;
+        const nlattr *info = nlmsg_find_attr(header, sizeof(xdp_diag_msg), XDP_DIAG_INFO);
+        if (!info || nla_len(info) < static_cast<int>(sizeof(xdp_diag_info))) return; // not bound
+        const int ifindex = static_cast<int>(static_cast<xdp_diag_info *>(nla_data(info))->ifindex);
+        if (ifindex != 0) ++bound[ifindex];
+    };
+    // That a socket came or went while the kernel listed them makes no difference here.
+    if (netlink->ask(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof request, take)) return bound;
+    const Fd any(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0));
+    if (!any && errno == EAFNOSUPPORT) return std::map<int, unsigned>{};
+    return {};
+}
+
+std::vector<std::string> netconsole_targets(const std::string &sys, const std::string &cmdline,
+                                            const std::string &consoles) {
     std::vector<std::string> found;
     std::error_code error;
     for (fs::directory_iterator entry(fs::path(sys) / "kernel/config/netconsole", error), end;
@@ -106,6 +138,12 @@ std::vector<std::string> netconsole_targets(const std::string &sys, const std::s
     const std::string line = ' ' + first_line(cmdline);
     if (found.empty() && line.find(" netconsole=") != std::string::npos)
         found.emplace_back("the target on the kernel's command line");
+    // One that was given to the module is listed there since 6.8 too. The console is there before without
+    // any target as well, which cannot be told apart.
+    std::ifstream active(consoles);
+    for (std::string console; found.empty() && std::getline(active, console);)
+        if (console.starts_with("netcon"))
+            found.emplace_back("a target given to the module; if it was given none: rmmod netconsole");
     return found;
 }
 

@@ -71,6 +71,7 @@ DeviceEvent put_link(std::vector<Device> &devices, Device link) {
     link.next_hops = std::move(known->next_hops);
     link.routers = std::move(known->routers);
     link.default_route = known->default_route;
+    link.wide_route = known->wide_route;
     link.access_point = known->access_point;
     *known = std::move(link);
     return event;

@@ -5,8 +5,8 @@
 // tenth of the time at most. Until then a next hop or a default route is there a little longer than in the
 // kernel, which closes nothing that must be open and opens nothing but ARP to a former router.
 //
-// Device and route events come by sockets of their own: a flood of routes cannot push out or delay a new
-// uplink.
+// Device, route and traffic control events come by sockets of their own: a flood of routes or filters cannot
+// push out or delay a new uplink.
 #include "net/monitor.h"
 
 #include <fmt/format.h>
@@ -34,7 +34,7 @@ using namespace std::chrono_literals;
 constexpr auto after_error = 1s;     // another try
 constexpr auto step_time = 2ms;      // of reading routes, in one call of handle()
 constexpr int rest_factor = 9;       // times as long as the reading before the next one begins
-constexpr int most_datagrams = 1000; // of routes, in one call of handle(): a millisecond
+constexpr int most_datagrams = 1000; // of routes or filters, in one call of handle(): a millisecond
 // Of devices. After a loss the kernel adds nothing until all is read, so that reading comes to an end.
 constexpr int most_device_datagrams = 100'000;
 constexpr int most_first_readings = 20; // of routes, before the kernel's answer is consistent
@@ -46,7 +46,7 @@ Error system_error(const char *what) {
 } // namespace
 
 struct Monitor::Impl {
-    NetlinkSocket device_events, route_events, requests;
+    NetlinkSocket device_events, route_events, clsact_events, requests;
     RouteReader reader;
     Wireless wireless;
     Fd epoll{}, timer{};
@@ -61,6 +61,7 @@ struct Monitor::Impl {
     bool look_for_wireless = false, ask_wireless = false;
     bool routes_stale = false; // the book may hold what is gone
     Clock::time_point next_reading{};
+    ClsactChanges clsact{};
 
     Result<void> listen(int receive_buffer_bytes);
     Result<void> read_all();
@@ -71,6 +72,7 @@ struct Monitor::Impl {
     Result<void> reread_devices();
     Result<void> take_route_events();
     void take_route_event(const nlmsghdr &message);
+    Result<void> take_clsact_events();
     Result<void> update_wireless();
     Result<void> read_routes(std::chrono::microseconds time);
     void adopt(RouteReader::Book read);
@@ -84,13 +86,16 @@ Result<void> Monitor::Impl::listen(int receive_buffer_bytes) {
     if (!route_events.join(RTNLGRP_IPV4_ROUTE)) return failure("netlink: no events of routes");
     route_events.join(RTNLGRP_IPV6_ROUTE); // absent where the kernel has no IPv6
     route_events.join(RTNLGRP_NEXTHOP);    // before 5.3 there are no such objects
+    clsact_events.join(RTNLGRP_TC);        // absent where the kernel has no traffic control
+    clsact_events.set_receive_buffer(receive_buffer_bytes);
     device_events.set_receive_buffer(receive_buffer_bytes);
     route_events.set_receive_buffer(receive_buffer_bytes);
 
     epoll.reset(epoll_create1(EPOLL_CLOEXEC));
     timer.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     if (!epoll || !timer) return system_error("no epoll or timer descriptor");
-    for (const int one : {device_events.fd(), route_events.fd(), reader.fd(), wireless.fd(), timer.get()}) {
+    for (const int one : {device_events.fd(), route_events.fd(), clsact_events.fd(), reader.fd(),
+                          wireless.fd(), timer.get()}) {
         epoll_event event{.events = EPOLLIN, .data = {.fd = one}};
         if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, one, &event) != 0) return system_error("epoll_ctl");
     }
@@ -118,6 +123,7 @@ Result<void> Monitor::Impl::turn() {
     if (::read(timer.get(), &rings, sizeof rings) < 0 && errno != EAGAIN) return system_error("timer");
     if (auto taken = take_device_events(); !taken) return taken;
     if (auto asked = update_wireless(); !asked) return asked;
+    if (auto taken = take_clsact_events(); !taken) return taken;
     if (auto taken = take_route_events(); !taken) return taken;
     if (auto read = read_routes(step_time); !read) return read;
     fill_in_routes();
@@ -169,6 +175,7 @@ Result<void> Monitor::Impl::reread_devices() {
         device.next_hops.assign(routes.next_hops.begin(), routes.next_hops.end());
         device.routers.assign(routes.routers.begin(), routes.routers.end());
         device.default_route = routes.default_route;
+        device.wide_route = routes.wide_route;
     }
     routes_stale = ask_wireless = true;
     look_for_wireless |= !wireless.present();
@@ -229,6 +236,19 @@ void Monitor::Impl::take_route_event(const nlmsghdr &message) {
     }
 }
 
+Result<void> Monitor::Impl::take_clsact_events() {
+    const auto take = [this](const nlmsghdr &message) {
+        if (const int ifindex = changed_clsact(message)) clsact.ifindexes.insert(ifindex);
+    };
+    for (int i = 0; i < most_datagrams; ++i) {
+        auto received = clsact_events.receive(take);
+        if (!received) return received.error();
+        if (*received == NetlinkSocket::Received::nothing) break;
+        if (*received == NetlinkSocket::Received::lost) clsact.lost = true;
+    }
+    return {};
+}
+
 Result<void> Monitor::Impl::read_routes(std::chrono::microseconds time) {
     if (routes_stale && !reader.reading() && Clock::now() >= next_reading) {
         if (auto started = reader.start(); !started) return started;
@@ -262,12 +282,14 @@ void Monitor::Impl::fill_in_routes() {
         if (device == topology.devices.end() || device->ifindex != ifindex) continue;
         const RouteBook::Entry &routes = book.of(ifindex);
         const bool same = device->default_route == routes.default_route &&
+                          device->wide_route == routes.wide_route &&
                           std::ranges::equal(device->next_hops, routes.next_hops) &&
                           std::ranges::equal(device->routers, routes.routers);
         if (same) continue;
         device->next_hops.assign(routes.next_hops.begin(), routes.next_hops.end());
         device->routers.assign(routes.routers.begin(), routes.routers.end());
         device->default_route = routes.default_route;
+        device->wide_route = routes.wide_route;
         changed = true;
     }
 }
@@ -291,6 +313,8 @@ Result<Monitor> Monitor::open(int receive_buffer_bytes) {
     if (!device_events) return device_events.error();
     auto route_events = NetlinkSocket::open(NETLINK_ROUTE);
     if (!route_events) return route_events.error();
+    auto clsact_events = NetlinkSocket::open(NETLINK_ROUTE);
+    if (!clsact_events) return clsact_events.error();
     auto requests = NetlinkSocket::open(NETLINK_ROUTE);
     if (!requests) return requests.error();
     auto reader = RouteReader::open();
@@ -299,6 +323,7 @@ Result<Monitor> Monitor::open(int receive_buffer_bytes) {
     if (!wireless) return wireless.error();
     auto impl = std::make_unique<Impl>(Impl{.device_events = std::move(*device_events),
                                             .route_events = std::move(*route_events),
+                                            .clsact_events = std::move(*clsact_events),
                                             .requests = std::move(*requests),
                                             .reader = std::move(*reader),
                                             .wireless = std::move(*wireless)});
@@ -322,6 +347,10 @@ Result<bool> Monitor::handle() {
         return turned.error();
     }
     return impl_->changed;
+}
+
+Monitor::ClsactChanges Monitor::take_clsact_changes() {
+    return std::exchange(impl_->clsact, {});
 }
 
 Result<Topology> read_topology() {

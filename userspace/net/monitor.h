@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "base/result.h"
 #include "net/topology.h"
@@ -22,6 +23,14 @@ class Monitor {
     // Takes in all waiting events. True if the topology changed. After an overrun (ENOBUFS) everything is
     // read again.
     Result<bool> handle();
+    // On which devices somebody changed what runs in clsact, or removed it, since this was last asked. It is
+    // not said what: other devices' filters are many, and cost no more than this. No part of the topology.
+    struct ClsactChanges {
+        std::set<int> ifindexes{};
+        bool lost = false; // events were: it may be any
+        bool concern(int ifindex) const { return lost || ifindexes.contains(ifindex); }
+    };
+    ClsactChanges take_clsact_changes();
 
   private:
     struct Impl;

@@ -7,6 +7,7 @@
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/nexthop.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -36,6 +37,11 @@ const Header *open_message(const nlmsghdr &message, Attributes<count> &found) {
 std::optional<std::uint32_t> number(const nlattr *attribute) {
     if (!attribute || nla_len(attribute) < 4) return {};
     return nla_get_u32(attribute);
+}
+
+bool is_global_v6(const rtmsg &header, const nlattr *destination) {
+    return header.rtm_family == AF_INET6 && header.rtm_dst_len == 3 && destination &&
+           nla_len(destination) == 16 && *static_cast<const std::uint8_t *>(nla_data(destination)) == 0x20;
 }
 
 std::string text(const nlattr *attribute) {
@@ -149,6 +155,7 @@ bool read_route(const nlmsghdr &message, RouteMessage &into) {
     if (header->rtm_type != RTN_UNICAST || (header->rtm_flags & RTM_F_CLONED)) return false;
     if (number(found[RTA_TABLE]).value_or(header->rtm_table) == RT_TABLE_LOCAL) return false;
     into.is_default = header->rtm_dst_len == 0;
+    into.is_wide = header->rtm_dst_len <= 1 || is_global_v6(*header, found[RTA_DST]);
     into.nexthop_id = number(found[RTA_NH_ID]).value_or(0);
     into.hops.clear();
     if (found[RTA_MULTIPATH]) read_multipath(header->rtm_family, found[RTA_MULTIPATH], into.hops);
@@ -173,6 +180,21 @@ std::optional<NexthopMessage> read_nexthop(const nlmsghdr &message) {
         read.hop = Hop{static_cast<int>(*ifindex), address_of(header->nh_family, found[NHA_GATEWAY])};
     }
     return read;
+}
+
+int changed_clsact(const nlmsghdr &message) {
+    switch (message.nlmsg_type) {
+    case RTM_DELQDISC:
+    case RTM_NEWTFILTER: // also in place of another
+    case RTM_DELTFILTER:
+    case RTM_DELCHAIN: break;
+    default: return 0;
+    }
+    auto *header = const_cast<nlmsghdr *>(&message);
+    if (!nlmsg_valid_hdr(header, sizeof(tcmsg))) return 0;
+    const auto &object = *static_cast<const tcmsg *>(nlmsg_data(header));
+    const bool in_clsact = TC_H_MAJ(object.tcm_parent) == TC_H_MAJ(TC_H_CLSACT);
+    return in_clsact && object.tcm_parent != TC_H_ROOT ? object.tcm_ifindex : 0;
 }
 
 } // namespace lk

@@ -33,6 +33,7 @@ struct Hop {
 
 struct RouteMessage {
     bool is_default = false;
+    bool is_wide = false;         // a default route, half of one, or all of global IPv6 (2000::/3)
     std::uint32_t nexthop_id = 0; // to be resolved where there are no hops
     std::vector<Hop> hops;
 };
@@ -46,5 +47,8 @@ struct NexthopMessage {
     std::vector<std::uint32_t> group; // ids
 };
 std::optional<NexthopMessage> read_nexthop(const nlmsghdr &message); // RTM_NEWNEXTHOP, RTM_DELNEXTHOP
+
+// The device where something in clsact came, went or was replaced, or clsact itself went; 0: none of that.
+int changed_clsact(const nlmsghdr &message);
 
 } // namespace lk

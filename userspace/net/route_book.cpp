@@ -25,10 +25,14 @@ std::vector<Hop> RouteBook::hops_of(const RouteMessage &route) const {
 
 void RouteBook::add(const RouteMessage &route, std::set<int> &changed) {
     for (const Hop &hop : hops_of(route)) {
-        if (!hop.gateway && !route.is_default) continue;
+        if (!hop.gateway && !route.is_wide) continue;
         Entry &entry = entries_[hop.ifindex];
         if (route.is_default && !entry.default_route) {
             entry.default_route = true;
+            changed.insert(hop.ifindex);
+        }
+        if (route.is_wide && !entry.wide_route) {
+            entry.wide_route = true;
             changed.insert(hop.ifindex);
         }
         if (hop.gateway && entry.next_hops.insert(*hop.gateway).second) changed.insert(hop.ifindex);
@@ -42,7 +46,7 @@ bool RouteBook::concerns(const RouteMessage &route) const {
     if (hops.empty()) return route.nexthop_id != 0; // by an object that is gone: it may have been anything
     return std::ranges::any_of(hops, [&](const Hop &hop) {
         const Entry &entry = of(hop.ifindex);
-        return (route.is_default && entry.default_route) ||
+        return (route.is_default && entry.default_route) || (route.is_wide && entry.wide_route) ||
                (hop.gateway && entry.next_hops.contains(*hop.gateway));
     });
 }

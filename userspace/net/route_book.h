@@ -28,6 +28,7 @@ class RouteBook {
         std::set<Address> next_hops;
         std::set<Address> routers; // those of default routes
         bool default_route = false;
+        bool wide_route = false; // as Device::wide_route
         bool operator==(const Entry &) const = default;
     };
 

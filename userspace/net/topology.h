@@ -39,6 +39,7 @@ struct Device {
     std::vector<Address> next_hops;       // of routes of any table over this device, sorted, unique
     std::vector<Address> routers;         // those of default routes, sorted, unique
     bool default_route = false; // of either family, in any table (throw, blackhole and the like aside)
+    bool wide_route = false;    // that, half of one (as OpenVPN has it: 0/1 and 128/1), or 2000::/3
 
     bool l3() const;       // packets at its TC hook begin with the IP header
     bool ethernet() const; // ... with an Ethernet header. Neither (InfiniBand, 802.15.4, monitor mode, ...):

@@ -20,8 +20,9 @@ struct NamedProbe {
 };
 
 std::vector<NamedProbe> probes_of(const KernelProbes &probes) {
-    return {{"uplink", probes.uplink},   {"tcx", probes.tcx},       {"clsact", probes.clsact},
-            {"sockets", probes.sockets}, {"compat", probes.compat}, {"lsm", probes.lsm}};
+    return {{"uplink", probes.uplink},           {"tcx", probes.tcx},       {"clsact", probes.clsact},
+            {"sockets", probes.sockets},         {"tunnel", probes.tunnel}, {"gate", probes.gate},
+            {"gate_cgroup", probes.gate_cgroup}, {"compat", probes.compat}, {"lsm", probes.lsm}};
 }
 
 // A whole sentence, which plain() would cut: what libbpf says is long and spans lines.
@@ -45,8 +46,10 @@ std::string uplinks_text(const Findings &findings) {
     for (const UplinkFacts &uplink : findings.uplinks) {
         std::string seen =
             uplink.guarded ? "guarded at " + std::string(attachment_name(uplink.attachment)) : "not guarded";
-        if (!uplink.ahead.empty()) seen += "; others there: " + abridged(uplink.ahead);
+        const auto &others = uplink.guarded ? uplink.ahead : uplink.others;
+        if (!others.empty()) seen += "; others there: " + abridged(others);
         if (!uplink.device.xdp.empty()) seen += "; XDP " + uplink.device.xdp;
+        if (uplink.device.xdp_sockets) seen += fmt::format("; AF_XDP sockets: {}", uplink.device.xdp_sockets);
         if (uplink.device.tc_offload) seen += "; hw-tc-offload";
         if (!uplink.device.switch_id.empty()) seen += "; hardware switch";
         rows.push_back({plain(uplink.name), one_line(seen)});
@@ -110,11 +113,13 @@ std::string doctor_json(const Diagnosis &diagnosis, const std::vector<Guarantee>
             {{"name", uplink.name},
              {"guarded", uplink.guarded},
              {"hook", attachment_name(uplink.attachment)},
-             {"others", uplink.ahead},
+             {"others", uplink.guarded ? uplink.ahead : uplink.others},
              {"xdp", uplink.device.xdp.empty() ? OrderedJson(nullptr) : OrderedJson(uplink.device.xdp)},
+             {"xdp_sockets", uplink.device.xdp_sockets},
              {"tc_offload", uplink.device.tc_offload},
              {"hardware_switch", !uplink.device.switch_id.empty()}});
     json["netconsole"] = findings.netconsole;
+    json["xdp_elsewhere"] = findings.xdp_elsewhere;
     json["systemd_resolved"] = {{"running", findings.resolved.running},
                                 {"settings", findings.resolved.settings}};
     json["cap_net_raw"] = findings.raw_senders;

@@ -18,7 +18,8 @@ Findings well() {
     findings.kernel = "6.12.1-amd64";
     findings.machine = "x86_64";
     for (Probe *probe : {&findings.probes.uplink, &findings.probes.tcx, &findings.probes.clsact,
-                         &findings.probes.sockets, &findings.probes.compat, &findings.probes.lsm})
+                         &findings.probes.sockets, &findings.probes.tunnel, &findings.probes.gate,
+                         &findings.probes.gate_cgroup, &findings.probes.compat, &findings.probes.lsm})
         *probe = Probe::ok();
     findings.security_modules = {"lockdown", "capability", "bpf"};
     findings.cgroups = {CgroupLayout::Kind::v2, {"/sys/fs/cgroup"}};
@@ -33,6 +34,7 @@ Findings attached() {
     findings.uplinks[0].guarded = true;
     findings.uplinks[0].attachment = Attachment::tcx;
     findings.guards = {{"compat", true, ""}, {"sockets", true, ""}, {"links", true, ""}};
+    findings.gate = GateKind::netfilter;
     return findings;
 }
 
@@ -106,6 +108,45 @@ TEST(Guarantees, WithoutSocketHooks) {
     EXPECT_EQ(why_not(findings, identity), findings.no_cgroup_root);
 }
 
+TEST(Guarantees, TheSecondGate) {
+    Findings findings = well();
+    findings.probes.gate = Probe::no("no such hook");
+    EXPECT_THAT(missing(findings), ElementsAre("second-gate"));
+    EXPECT_THAT(why_not(findings, second_gate), HasSubstr("what is forwarded is not"));
+    findings.probes.gate_cgroup = Probe::no("nor this");
+    EXPECT_THAT(why_not(findings, second_gate), HasSubstr("nor this"));
+    findings = well();
+    findings.no_gate = "--only";
+    EXPECT_THAT(missing(findings), ElementsAre("second-gate"));
+    EXPECT_EQ(why_not(findings, second_gate), "--only");
+    // Attached, only what is there counts.
+    findings = attached();
+    findings.probes.gate = Probe::no("not tried");
+    EXPECT_THAT(missing(findings), IsEmpty());
+    findings.gate = GateKind::cgroup;
+    EXPECT_THAT(why_not(findings, second_gate), HasSubstr("what is forwarded is not"));
+    findings.gate = GateKind::none;
+    EXPECT_THAT(why_not(findings, second_gate), HasSubstr("leakbpf follow"));
+    findings = attached();
+    findings.no_gate = "it could not be put on";
+    EXPECT_THAT(missing(findings), ElementsAre("second-gate"));
+}
+
+TEST(Guarantees, DnsTakesAllOfItsParts) {
+    Findings findings = well();
+    findings.probes.tunnel = Probe::no("too large");
+    EXPECT_THAT(missing(findings), ElementsAre("dns"));
+    EXPECT_THAT(why_not(findings, dns), HasSubstr("too large"));
+    findings = attached();
+    findings.no_resolver = true;
+    EXPECT_THAT(missing(findings), ElementsAre("dns"));
+    EXPECT_THAT(why_not(findings, dns), HasSubstr("refused and not carried"));
+    findings = attached();
+    findings.deaf_tunnels = {"tun0"};
+    EXPECT_THAT(missing(findings), ElementsAre("dns"));
+    EXPECT_THAT(why_not(findings, dns), HasSubstr("tun0"));
+}
+
 TEST(Guarantees, AnInertLsmIsNone) {
     Findings findings = well();
     findings.security_modules = {"lockdown", "apparmor"};
@@ -124,6 +165,9 @@ TEST(Guarantees, WaysBelowTheFilter) {
         {[](Findings &f) { f.uplinks[0].device.xdp = "program 9 \"lb\", native"; }, "eth0: XDP program 9"},
         {[](Findings &f) { f.uplinks[0].device.tc_offload = true; }, "ethtool -K eth0 hw-tc-offload off"},
         {[](Findings &f) { f.uplinks[0].device.switch_id = "0102"; }, "hardware switch"},
+        {[](Findings &f) { f.uplinks[0].device.xdp_sockets = 1; }, "eth0: 1 AF_XDP socket is bound"},
+        {[](Findings &f) { f.xdp_elsewhere = {"veth3: XDP program 9"}; },
+         "veth3: XDP program 9 can redirect past the filter"},
         {[](Findings &f) { f.netconsole = {"t1 on eth0"}; }, "t1 on eth0"}};
     for (const auto &[way, told] : ways) {
         Findings findings = well();
@@ -141,18 +185,28 @@ TEST(Guarantees, Notes) {
     };
     EXPECT_THAT(notes([](Findings &f) { f.kernel = "5.10.0-32-amd64"; }), ElementsAre(HasSubstr("5.15")));
     EXPECT_THAT(notes([](Findings &f) { f.kernel = "5.15.0"; }), IsEmpty());
+    EXPECT_THAT(notes([](Findings &f) { f.xdp_sockets_listed = false; }), ElementsAre(HasSubstr("AF_XDP")));
     EXPECT_THAT(notes([](Findings &f) { f.machine = "aarch64"; }), ElementsAre(HasSubstr("aarch64")));
     EXPECT_THAT(notes([](Findings &f) {
                     f.cgroups = {CgroupLayout::Kind::hybrid, {"/sys/fs/cgroup/unified"}};
                 }),
                 ElementsAre(HasSubstr("at /sys/fs/cgroup/unified")));
     // What Linux gives to sockets by itself, and what queries are translated to.
+    const auto of_ports = [&notes](const LocalPorts &ports) {
+        return notes([&ports](Findings &f) { f.local_ports = ports; });
+    };
     for (const PortRange range : {PortRange{32768, 60999}, PortRange{1024, 60999}, PortRange{65096, 65535}})
-        EXPECT_THAT(notes([range](Findings &f) { f.local_ports = range; }), IsEmpty()) << range.last;
+        EXPECT_THAT(of_ports({range, {}}), IsEmpty()) << range.last;
     for (const PortRange range : {PortRange{1024, 61000}, PortRange{62000, 63000}, PortRange{65095, 65535}})
-        EXPECT_THAT(notes([range](Findings &f) { f.local_ports = range; }),
+        EXPECT_THAT(of_ports({range, {}}),
                     ElementsAre(testing::AllOf(HasSubstr(std::to_string(range.last)),
-                                               HasSubstr("from 61000 to 65095"), HasSubstr("end at 60999"))));
+                                               HasSubstr("from 61000 to 65095"),
+                                               HasSubstr("add 61000-65095 to net.ipv4.ip_local_reserved"))));
+    const PortRange wide{1024, 65535};
+    EXPECT_THAT(of_ports({wide, {{80, 80}, {61000, 65095}}}), IsEmpty());
+    EXPECT_THAT(of_ports({wide, {{60000, 62000}, {62001, 65535}}}), IsEmpty());
+    EXPECT_THAT(of_ports({wide, {{61000, 65094}}}), testing::SizeIs(1));
+    EXPECT_THAT(of_ports({wide, {{61001, 65535}}}), testing::SizeIs(1));
     EXPECT_THAT(notes([](Findings &f) { f.raw_senders = {"\"dhclient\" (pid 7)"}; }),
                 ElementsAre(HasSubstr("dhclient")));
     EXPECT_THAT(
@@ -174,7 +228,7 @@ TEST(Guarantees, Parsed) {
         EXPECT_EQ(parsed.error().exit, Exit::bad_input);
         EXPECT_THAT(parsed.error().message, HasSubstr("bypass-guard"));
     }
-    const auto later = parse_guarantees({"second-gate"});
+    const auto later = parse_guarantees({"serve"});
     ASSERT_FALSE(later);
     EXPECT_EQ(later.error().exit, Exit::unsupported);
     EXPECT_THAT(later.error().message, HasSubstr("not built into this version"));

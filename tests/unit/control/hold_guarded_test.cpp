@@ -7,6 +7,7 @@ namespace lk {
 namespace {
 
 using testing::ElementsAre;
+using testing::Pair;
 
 Device veth(int ifindex, const std::string &name) {
     Device device;
@@ -36,9 +37,25 @@ TEST(SparedDevices, AreAllButThoseThatWantAHook) {
     const Topology topology{{veth(2, "eth0"), port, bridge, veth(5, "inside")}};
     auto document = guarding("eth0");
     document.scopes[0].uplinks.emplace_back("br0");
-    EXPECT_THAT(spared_devices(document, topology, {hook(2), hook(3)}), ElementsAre(2, 3, 4, 5));
-    EXPECT_THAT(spared_devices(document, topology, {hook(2)}), ElementsAre(2, 5));
-    EXPECT_THAT(spared_devices(document, topology, {hook(2, false), hook(3)}), ElementsAre(3, 4, 5));
+    const auto all = [](int ifindex) { return Pair(ifindex, LK_SPARE_ALL); };
+    const auto near = Pair(5, LK_SPARE_NEAR);
+    EXPECT_THAT(spared_devices(document, topology, {hook(2), hook(3)}),
+                ElementsAre(all(2), all(3), all(4), near));
+    EXPECT_THAT(spared_devices(document, topology, {hook(2)}), ElementsAre(all(2), near));
+    EXPECT_THAT(spared_devices(document, topology, {hook(2, false), hook(3)}),
+                ElementsAre(all(3), all(4), near));
+    EXPECT_THAT(spared_devices(document, topology, {hook(2), hook(5)}), ElementsAre(all(2), all(5)));
+    document.scopes[0].unguarded = {5};
+    EXPECT_THAT(spared_devices(document, topology, {hook(2)}), ElementsAre(all(2), all(5)));
+}
+
+// What is there already need not be the uplink that comes.
+TEST(SparedDevices, AWayToContainersWithARouterIsLeftAlone) {
+    Topology topology{{veth(2, "eth0"), veth(5, "inside")}};
+    const auto how = [&] { return spared_devices(guarding("eth0"), topology, {hook(2)}).at(5); };
+    EXPECT_EQ(how(), LK_SPARE_NEAR);
+    topology.devices[1].next_hops = {*Address::parse("10.44.0.2")};
+    EXPECT_EQ(how(), LK_SPARE_ALL);
 }
 
 TEST(HoldGuarded, ARenamedDeviceKeepsItsScope) {

@@ -2,6 +2,8 @@
 #include <arpa/inet.h>
 #include <linux/if_arp.h>
 
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "image/build_ways.h"
@@ -29,12 +31,18 @@ struct Machine {
         return topology.devices.back();
     }
 
-    lk_policy ways(const std::vector<const char *> &resolvers) const {
+    lk_policy ways(const std::vector<const char *> &resolvers,
+                   const std::vector<const char *> &of_other_scopes = {}) const {
+        const auto parsed = [](const std::vector<const char *> &words) {
+            std::vector<Resolver> all;
+            for (const char *word : words)
+                all.push_back(*Resolver::parse(word));
+            return all;
+        };
         Policy policy;
-        for (const char *resolver : resolvers)
-            policy.resolvers.push_back(*Resolver::parse(resolver));
+        policy.resolvers = parsed(resolvers);
         lk_policy record{};
-        add_ways(record, policy, topology, classes);
+        add_ways(record, policy, parsed(of_other_scopes), topology, classes);
         return record;
     }
 };
@@ -115,6 +123,8 @@ TEST(Ways, OfSeveralTheNearestThenTheDefaultRouteThenTheFirst) {
     EXPECT_EQ(machine.ways({"10.9.0.1"}).way4.ifindex, 5u);
     machine.topology.devices[1].default_route = false;
     EXPECT_EQ(machine.ways({"10.9.0.1"}).way4.ifindex, 4u);
+    machine.topology.devices[1].wide_route = true;
+    EXPECT_EQ(machine.ways({"10.9.0.1"}).way4.ifindex, 5u) << "halves of a default route";
 }
 
 TEST(Ways, OfSeveralResolversTheFirst) {
@@ -153,6 +163,41 @@ TEST(Ways, OfSeveralResolversTheFirstWhoseTunnelIsThere) {
     machine.add(6, DeviceClass::tunnel, {own("10.64.0.2", 32), own("fd64::2", 128)});
     EXPECT_EQ(chosen({"10.64.0.1", "10.2.0.1", "fd64::1", "fd02::1"}), "10.64.0.1 by 6, fd64::1 by 6")
         << "by a tunnel that is nobody else's";
+}
+
+// With a tunnel for each of two scopes, of which one is down: its queries do not go into the other's.
+TEST(Ways, ATunnelOfAnotherScopeIsNone) {
+    Machine machine;
+    machine.add(4, DeviceClass::tunnel, {own("10.1.0.2", 24), own("fd01::2", 64)}).default_route = true;
+    const auto led = [&](const std::vector<const char *> &resolvers,
+                         const std::vector<const char *> &others) {
+        const lk_policy record = machine.ways(resolvers, others);
+        return std::pair(record.way4.ifindex != 0, record.way6.ifindex != 0);
+    };
+    constexpr std::pair both{true, true}, neither{false, false};
+    EXPECT_EQ(led({"10.2.0.1", "fd02::1"}, {"10.1.0.1", "fd01::1"}), neither);
+    EXPECT_EQ(led({"10.2.0.1", "fd02::1"}, {"10.1.0.1"}), neither) << "told by either family";
+    EXPECT_EQ(led({"10.2.0.1", "fd02::1"}, {"10.3.0.1", "fd03::1"}), both) << "it holds nobody's resolver";
+    EXPECT_EQ(led({"10.1.0.53", "fd02::1"}, {"10.1.0.1"}), both) << "it holds one of ours";
+    EXPECT_EQ(led({"10.2.0.1", "10.1.0.1", "fd02::1"}, {"10.1.0.1"}), both) << "the same tunnel for both";
+    EXPECT_EQ(led({"100.100.100.100", "fd02::1"}, {"10.1.0.1"}), neither) << "of an overlay (RFC 6598)";
+    EXPECT_EQ(led({"203.0.113.53", "2001:db8::53"}, {"10.1.0.1"}), both) << "public ones";
+    EXPECT_EQ(led({"100.128.0.53", "2001:db8::53"}, {"10.1.0.1"}), both) << "public ones";
+}
+
+TEST(Ways, TheOtherTunnelsAreNotedWhileThereIsRoom) {
+    Machine machine;
+    machine.add(3, DeviceClass::uplink, {own("10.9.0.2", 24)});
+    for (int i = 0; i < 70; ++i)
+        machine.add(10 + i, DeviceClass::tunnel, {}).up = i % 2;
+    machine.add(90, DeviceClass::inside, {own("10.9.1.2", 24)});
+    machine.topology.devices[1].arphrd = ARPHRD_INFINIBAND; // which nobody can read
+    std::vector<int> tunnels{79};                           // a way leads by it
+    const auto beyond = note_other_tunnels(tunnels, machine.topology, machine.classes);
+    ASSERT_EQ(tunnels.size(), LK_TUNNELS);
+    EXPECT_EQ(tunnels.front(), 11);
+    EXPECT_EQ(tunnels.back(), 79);
+    EXPECT_EQ(beyond, (std::vector<std::string>{"d74", "d75", "d76", "d77", "d78"}));
 }
 
 // Names may be asked in the clear where no tunnel leads to a resolver that would serve the query.

@@ -38,13 +38,22 @@ TEST(Netconsole, EnabledTargetsAndTheCommandLine) {
     };
     std::ofstream(root / "cmdline") << "quiet netconsole=@/eth0,@192.0.2.1/\n";
     std::ofstream(root / "quiet") << "quiet notnetconsole=1\n";
-    const auto targets = [&root](const char *line) { return netconsole_targets(root, root / line); };
+    std::ofstream(root / "tty") << "tty0                 -WU (EC  p  )    4:1\n";
+    std::ofstream(root / "netcon") << "tty0                 -WU (EC  p  )    4:1\n"
+                                   << "netcon_ext0          -W- (E     )\n";
+    const auto targets = [&root](const char *line, const char *consoles = "tty") {
+        return netconsole_targets(root, root / line, root / consoles);
+    };
     EXPECT_THAT(targets("quiet"), IsEmpty());
     EXPECT_THAT(targets("cmdline"), ElementsAre(testing::HasSubstr("command line")));
+    EXPECT_THAT(targets("quiet", "netcon"), ElementsAre(testing::HasSubstr("given to the module")));
+    EXPECT_THAT(targets("cmdline", "netcon"), ElementsAre(testing::HasSubstr("command line")));
     target("off", "0");
     EXPECT_THAT(targets("quiet"), IsEmpty());
+    EXPECT_THAT(targets("quiet", "netcon"), ElementsAre(testing::HasSubstr("given to the module")));
     target("on", "1");
     EXPECT_THAT(targets("quiet"), ElementsAre("on on eth0"));
+    EXPECT_THAT(targets("quiet", "netcon"), ElementsAre("on on eth0"));
     std::filesystem::remove_all(root);
 }
 
