@@ -134,10 +134,9 @@ static __noinline int lk_is_daemon(struct __sk_buff *skb, const struct lk_policy
 }
 
 /* From a port that the sender's own socket has: it is no other's query that was sent on. */
-static __noinline int lk_is_own_port(struct __sk_buff *skb, const struct lk_pkt *pkt) {
-    struct bpf_sock *sk = skb->sk;
-    struct bpf_sock *full = sk ? bpf_sk_fullsock(sk) : NULL;
-    return full && full->src_port == LK_NTOHS(pkt->sport);
+static __always_inline int lk_is_own_port(const struct __sk_buff *skb, __be16 sport) {
+    const struct bpf_sock *sk = skb->sk;
+    return sk && sk->src_port == LK_NTOHS(sport);
 }
 
 /* A resolver on another port is asked there, and who asks its port 53 asks it by another name. */
@@ -180,12 +179,14 @@ __noinline int lk_room_hides_query(struct __sk_buff *skb) {
 
 /*
  * Not 0: the packet is the one that this CPU has just sent on, which is told before it is read as others are:
- * by what lk_carry_send wrote into it.
+ * by what lk_carry_send wrote into it. The sender's own port is another than the one that it was given:
+ * whoever has that one for his own may say the same to the resolver.
  */
 static __always_inline int lk_just_sent(struct __sk_buff *skb, __u32 link) {
     const struct lk_carry *room = lk_carry_room();
     if (!room || !room->sent || room->sent != skb->ifindex) return 0;
     const struct lk_leg *to = &room->t.to;
+    if (lk_is_own_port(skb, to->sport)) return 0;
     const __u8 *ip = (const __u8 *)(long)skb->data + link, *end = (const __u8 *)(long)skb->data_end;
     if (ip + 24 > end) return 0;
     if (ip[0] == 0x45)
@@ -217,7 +218,7 @@ int lk_tunnel_out(struct __sk_buff *skb) {
         return TC_ACT_SHOT;
     }
     room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
-    if (lk_room_is_ours(skb) && !lk_is_own_port(skb, &room->pkt)) return LK_NEXT;
+    if (lk_room_is_ours(skb) && !lk_is_own_port(skb, room->pkt.sport)) return LK_NEXT;
     /* Directly to a resolver, but from a port of ours: its answer would be taken for another's. */
     __u32 bucket, slot;
     const int collides = lk_nat_place(room->pkt.proto, room->pkt.sport, &bucket, &slot);

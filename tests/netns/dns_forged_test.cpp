@@ -3,6 +3,7 @@
 // by the tunnel from whoever has guessed all but one thing. None of them is taken for the answer, and the
 // resolver's own still arrives.
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -204,6 +205,24 @@ TEST_F(DnsForged, AConnectedSocketHearsTheResolverAlone) {
     expect_one_answer(seat, Asks::itself, public6, resolver6);
 }
 
+// As long as it lives, what this thread sends is judged on one CPU.
+class OnOneCpu {
+  public:
+    OnOneCpu() {
+        must(sched_getaffinity(0, sizeof(before_), &before_) == 0, "sched_getaffinity");
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        must(sched_setaffinity(0, sizeof(one), &one) == 0, "sched_setaffinity");
+    }
+    ~OnOneCpu() { sched_setaffinity(0, sizeof(before_), &before_); }
+    OnOneCpu(const OnOneCpu &) = delete;
+    OnOneCpu &operator=(const OnOneCpu &) = delete;
+
+  private:
+    cpu_set_t before_;
+};
+
 // The port that the tunnel gave to somebody's query: who binds it and asks the resolver himself gets his own
 // answer, and the other one his.
 TEST_F(DnsForged, ASocketOnThePortOfAnothersQuery) {
@@ -211,30 +230,41 @@ TEST_F(DnsForged, ASocketOnThePortOfAnothersQuery) {
     const Seat seat = world_->host_seat();
     for (const auto &[server, resolver] : {std::pair(public4, resolver4), std::pair(public6, resolver6)}) {
         const Fd &answers = resolver.family == 4 ? answers4_ : answers6_;
-        const auto answer_next = [&](const Bytes &query) {
+        const auto next = [&](const Bytes &query) {
             char data[256];
             SockAddr from;
             from.length = sizeof(from.storage);
             const ssize_t got = recvfrom(answers.get(), data, sizeof(data), 0, from.get(), &from.length);
             EXPECT_EQ(Bytes(data, got > 0 ? static_cast<std::size_t>(got) : 0), query);
-            const Bytes answer = "resolver:" + query;
-            sendto(answers.get(), answer.data(), answer.size(), 0, from.get(), from.length);
-            return Local{from.ip(), from.port()};
+            return from;
+        };
+        const auto answer = [&](const Bytes &query, SockAddr &to) {
+            const Bytes data = "resolver:" + query;
+            sendto(answers.get(), data.data(), data.size(), 0, to.get(), to.length);
         };
         const How how{.source = server.family == 4 ? seat.source4 : seat.source6, .has_source = true};
         const Fd first = asker_in(world_->host(), how, server);
+        const auto expect_answer = [&](const Fd &asker, const How &asked, const Ip &of, const char *query) {
+            EXPECT_EQ(caught([&] { receive_answer(asker.get(), asked, of, query); }), "");
+        };
+        // The second query is the very next that this CPU judges.
+        const OnOneCpu pinned;
         send_query(first.get(), how, server, "one");
-        const Local given = answer_next("one");
-        EXPECT_EQ(caught([&] { receive_answer(first.get(), how, server, "one"); }), "");
-
-        const How own{.source = given.ip, .has_source = true, .port = given.port};
+        SockAddr given = next("one");
+        const How own{.source = given.ip(), .has_source = true, .port = given.port()};
         const Fd second = asker_in(world_->host(), own, resolver);
         send_query(second.get(), own, resolver, "two");
-        EXPECT_NE(answer_next("two").port, given.port);
-        EXPECT_EQ(caught([&] { receive_answer(second.get(), own, resolver, "two"); }), "");
+        SockAddr other = next("two");
+        EXPECT_NE(other.port(), given.port());
+        answer("one", given);
+        answer("two", other);
+        expect_answer(first, how, server, "one");
+        expect_answer(second, own, resolver, "two");
         send_query(first.get(), how, server, "three");
-        EXPECT_EQ(answer_next("three").port, given.port);
-        EXPECT_EQ(caught([&] { receive_answer(first.get(), how, server, "three"); }), "");
+        SockAddr again = next("three");
+        EXPECT_EQ(again.port(), given.port());
+        answer("three", again);
+        expect_answer(first, how, server, "three");
     }
 }
 
