@@ -79,10 +79,15 @@ static __always_inline __be16 lk_nat_port(__u32 tag, __u32 slot) {
     return LK_HTONS((__u16)(LK_NAT_FIRST_PORT + (tag & (LK_NAT_BUCKETS - 1)) * LK_NAT_SLOTS + slot));
 }
 
+/* A port that translated queries go out from. */
+static __always_inline int lk_is_nat_port(__be16 port) {
+    return (__u32)LK_NTOHS(port) - LK_NAT_FIRST_PORT < LK_NAT_BUCKETS * LK_NAT_SLOTS;
+}
+
 /* The bucket and slot that a port stands for; 0: it is none of ours. */
 static __always_inline int lk_nat_place(__u8 proto, __be16 port, __u32 *bucket, __u32 *slot) {
+    if (!lk_is_nat_port(port)) return 0;
     __u32 place = (__u32)LK_NTOHS(port) - LK_NAT_FIRST_PORT;
-    if (place >= LK_NAT_BUCKETS * LK_NAT_SLOTS) return 0;
     *bucket = lk_nat_bucket_index(proto, place / LK_NAT_SLOTS);
     *slot = place % LK_NAT_SLOTS;
     return 1;

@@ -16,6 +16,7 @@
 #include "back_maps.h"
 #include "dns.h"
 #include "gateway.h"
+#include "glance.h"
 #include "hidden.h"
 #include "identity.h"
 #include "refuse_maps.h"
@@ -106,6 +107,8 @@ int lk_tunnel_in(struct __sk_buff *skb) {
     const struct lk_tunnel *tunnel = lk_find_tunnel(skb);
     if (!tunnel) return LK_NEXT;
     const __u32 l3 = !tunnel->ethernet;
+    const struct lk_glance seen = lk_glance_at(skb, l3 ? 0 : LK_ETH_LEN);
+    if (lk_is_plainly_no_answer(&seen)) return LK_NEXT;
     struct lk_carry *room = lk_case_of(skb, l3);
     if (!room) return LK_NEXT;
     room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
@@ -204,12 +207,17 @@ static __always_inline int lk_just_sent(struct __sk_buff *skb, __u32 link) {
 
 SEC("tc")
 int lk_tunnel_out(struct __sk_buff *skb) {
+    const struct lk_tunnel *tunnel = lk_find_tunnel(skb);
+    if (!tunnel) return LK_NEXT;
+    const __u32 link = tunnel->ethernet ? LK_ETH_LEN : 0;
+    const struct lk_glance seen = lk_glance_at(skb, link);
+    if (lk_is_plainly_no_query(&seen)) return LK_NEXT;
     const struct lk_host *host = lk_find_host();
     if (!host || !(host->policy.flags & LK_POLICY_ACTIVE)) return LK_NEXT;
     const struct lk_policy *policy = &host->policy;
     if (!(policy->flags & (LK_POLICY_RESOLVER4 | LK_POLICY_RESOLVER6))) return LK_NEXT;
-    const struct lk_tunnel *tunnel = lk_find_tunnel(skb);
-    if (!tunnel || lk_just_sent(skb, tunnel->ethernet ? LK_ETH_LEN : 0)) return LK_NEXT;
+    if (lk_is_plainly_direct(policy, skb, &seen, link)) return LK_NEXT;
+    if (lk_just_sent(skb, link)) return LK_NEXT;
     struct lk_carry *room = lk_case_of(skb, !tunnel->ethernet);
     if (!room) return TC_ACT_SHOT; /* no memory to read it */
     if (!lk_is_query(&room->pkt)) {
@@ -220,9 +228,7 @@ int lk_tunnel_out(struct __sk_buff *skb) {
     room->now = LK_NAT_TICKS(bpf_ktime_get_ns());
     if (lk_room_is_ours(skb) && !lk_is_own_port(skb, room->pkt.sport)) return LK_NEXT;
     /* Directly to a resolver, but from a port of ours: its answer would be taken for another's. */
-    __u32 bucket, slot;
-    const int collides = lk_nat_place(room->pkt.proto, room->pkt.sport, &bucket, &slot);
-    const int direct = lk_to_resolver(policy, &room->pkt) && !collides;
+    const int direct = lk_to_resolver(policy, &room->pkt) && !lk_is_nat_port(room->pkt.sport);
     if (direct && !lk_is_astray(skb, policy, &room->pkt)) return LK_NEXT;
     if (lk_covers(policy, &room->pkt.dst, room->pkt.proto, room->pkt.dport)) return LK_NEXT;
     room->uid = 0;
