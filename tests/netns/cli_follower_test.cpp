@@ -90,6 +90,12 @@ TEST_F(CliFollower, TakesInANewTunnelPrefix) {
     EXPECT_TRUE(eventually([&] { return !world_.passes("10.7.1.77", "10.7.1.2", "eth0"); }));
 }
 
+// Whoever puts a policy into force tells the follower, but may be killed before it does.
+TEST_F(CliFollower, HearsOfAPolicyThatNobodyToldItOf) {
+    ASSERT_EQ(world_.attach({"eth0", "--gw", "198.51.100.7", "--no-follow"}).status, 0);
+    const auto put = world_.status()["epoch"];
+    EXPECT_TRUE(eventually([&] { return world_.status()["epoch"] != put; }));
+}
 TEST_F(CliFollower, GuardsAnUplinkThatIsDeletedAndMadeAgain) {
     world_.host().ip("link del eth0");
     EXPECT_TRUE(eventually([&] { return world_.guarded().empty(); }));

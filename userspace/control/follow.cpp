@@ -78,6 +78,8 @@ class Follower {
                 if (!still_there() || !adopt() || !still_ours()) return {};
                 next_look_ = now + look_every;
                 if (told_.alive) told_.alive();
+                // Whoever puts a policy into force says so, but may be killed before.
+                if (built_ && state_ && state_->epoch() != epoch_) dirty_ = true;
                 // A service that is started anew has a new cgroup under its old path.
                 if (document_ && refresh_cgroups(*document_, site_.place.cgroup_root)) dirty_ = true;
                 if (now >= next_hooks_) {
