@@ -29,6 +29,10 @@ static __always_inline const __u32 *lk_lookup_boot(const struct lk_boot *key) {
     return bpf_map_lookup_elem(&lk_boots, key);
 }
 
+static __always_inline const __u32 *lk_lookup_serve(const struct lk_serve_net *key) {
+    return bpf_map_lookup_elem(&lk_serves, key);
+}
+
 /* The epoch in force; 0: none. Read once for each packet. */
 static __always_inline __u32 lk_epoch(void) {
     __u32 zero = 0;

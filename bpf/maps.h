@@ -2,7 +2,7 @@
 /*
  * The maps that all programs of one network namespace share, by pin. Keys and values are those of
  * leakbpf/abi.h; who writes what:
- *     loader: lk_word lk_devs lk_hosts lk_gw lk_gw_net lk_gw_port lk_net lk_boots
+ *     loader: lk_word lk_devs lk_hosts lk_gw lk_gw_net lk_gw_port lk_net lk_boots lk_serves
  *     kernel: lk_counts lk_limits lk_events (and the storages declared where they are used)
  */
 #ifndef LEAKBPF_BPF_MAPS_H
@@ -82,6 +82,14 @@ struct {
     __type(key, struct lk_boot);
     __type(value, __u32);
 } lk_boots SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 16384);
+    __type(key, struct lk_serve_net);
+    __type(value, __u32);
+} lk_serves SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -20,6 +20,7 @@
 #include "identity.h"
 #include "quote.h"
 #include "refuse_maps.h"
+#include "serve_maps.h"
 #include "stray.h"
 #include "tell.h"
 
@@ -47,10 +48,12 @@ static __always_inline __u32 lk_decide_skb(struct __sk_buff *skb, const struct l
                                            __u64 now_ns) {
     struct lk_answer answer = lk_decide(dev, pkt, sender, now_ns);
     __u32 decided = (__u32)answer.verdict << 8 | answer.reason;
-    struct lk_carry *room = lk_may_bootstrap(dev, answer.reason) ? lk_carry_room() : NULL;
+    const int boots = lk_may_bootstrap(dev, answer.reason), serves = lk_may_serve(dev, answer.reason);
+    struct lk_carry *room = boots || serves ? lk_carry_room() : NULL;
     if (room) {
         room->pkt = *pkt;
-        if (lk_room_bootstraps(skb)) decided = LK_PASS << 8 | LK_BOOTSTRAP_DNS;
+        if (boots && lk_room_bootstraps(skb)) decided = LK_PASS << 8 | LK_BOOTSTRAP_DNS;
+        if (serves && lk_room_served(skb)) decided = LK_PASS << 8 | LK_SERVED;
     }
     return lk_opaque(dev, decided);
 }

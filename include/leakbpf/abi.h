@@ -23,7 +23,7 @@
 #endif
 
 /* Raised whenever anything below changes; part of the pin directory's name. */
-#define LK_ABI_VERSION 7
+#define LK_ABI_VERSION 8
 
 enum lk_verdict {
     LK_DROP = 0,   /* silence */
@@ -101,6 +101,7 @@ enum lk_policy_flag {
     /* Of lk_host, with several scopes: which uplink a socket will use, and so whose resolver, is not known
      * when it connects. All queries are left to what judges packets. */
     LK_POLICY_BY_PACKET = 1u << 16,
+    LK_POLICY_SERVE = 1u << 17, /* gw_set has rows in lk_serves */
 };
 
 #define LK_MAX_UIDS    8
@@ -282,6 +283,18 @@ LK_ASSERT_SIZE(struct lk_boot, 148);
 
 enum lk_boot_row { LK_BOOT_SERVER = 1, LK_BOOT_NAMED = 2 }; /* its value, __u32 */
 
+/* Key of lk_serves, value __u32 1: who may ask a service (--serve). The set is the policy's gw_set. */
+struct lk_serve_net {
+    __u32 prefix_bits; /* LK_SERVE_BITS + address prefix (IPv4: 96 + its length) */
+    __u32 set;
+    __be16 port; /* as it stands on the wire here */
+    __u8 proto;
+    __u8 family; /* 4, 6: the rest of ::/0 is not for IPv4 */
+    struct lk_addr addr;
+};
+LK_ASSERT_SIZE(struct lk_serve_net, 28);
+#define LK_SERVE_BITS 64u
+
 /* Value of lk_net. As with gateways, a row holds what wider ones give to it. */
 enum lk_net_flag {
     LK_NET_LAN = 1u << 0,     /* the LAN of policy.md, carve-outs already taken out */
@@ -356,6 +369,31 @@ struct lk_part {
     __u32 pad;
 };
 LK_ASSERT_SIZE(struct lk_part, 104);
+
+/*
+ * Whom a service may answer: who has asked it by this uplink. A table of buckets for each of TCP and UDP.
+ * What one remote host (of IPv6: one /64) may hold of a bucket is bounded, and what is not settled yet (half
+ * open, or kept by its socket anyhow) gives way to others, so that a flood takes no place that a session
+ * lives in.
+ */
+#define LK_SERVE_BUCKETS 256u
+#define LK_SERVE_SLOTS   32u
+#define LK_SERVE_SHARE   8u
+struct lk_served {
+    struct lk_addr remote;
+    struct lk_addr local; /* as on the wire of the uplink: before and after address translation */
+    __be16 remote_port;
+    __be16 local_port;
+    __u32 ifindex; /* of the uplink */
+    __u8 proto;
+    __u8 pad[7];
+} __attribute__((aligned(8))); /* compared by words of 8 bytes */
+LK_ASSERT_SIZE(struct lk_served, 48);
+
+/* lk_serve_old: sessions that were there when they were first served, by struct lk_served; value: __u64,
+ * until when (CLOCK_BOOTTIME, ns). A socket that has sent something under it needs it no more. */
+#define LK_SERVE_OLD         16384u
+#define LK_SERVE_OLD_LIFE_NS 7800000000000ull
 
 /* lk_tunnels: the devices on whose ingress answers are taken. */
 #define LK_TUNNELS 64u

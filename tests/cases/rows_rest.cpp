@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Rows 9, 11 and 12.
+// Rows 11 and 12.
 #include "cases/table.h"
 
 namespace lk {
@@ -12,11 +12,6 @@ void rows_rest(Table &t) {
     for (const Family &f : families()) {
         const auto add = [&](const std::string &name, const char *row, lk_reason reason,
                              const Packet &p) -> Spec & { return t.add(name + "." + f.tag, row, reason, p); };
-        Packet syn_ack = tcp(f.own, f.internet, 80, 50000).patch(13, {0x12});
-        add("served.syn-ack", "9", LK_NOT_ALLOWED, syn_ack);
-        add("served.syn-ack-lan", "10", LK_LAN, tcp(f.own, f.lan, 80, 50000).patch(13, {0x12}));
-        add("served.syn-ack-daemon", "4", LK_VPN_DAEMON, syn_ack).by(daemon_sender);
-
         add("multicast.ssdp", "11", LK_MULTICAST, udp(f.own, f.ssdp, 1000, 1900));
         add("multicast.mdns", "11", LK_MULTICAST, udp(f.own, f.mdns, 5353, 5353));
         add("multicast.mdns-any-source-port", "11", LK_MULTICAST, udp(f.own, f.mdns, 40000, 5353));

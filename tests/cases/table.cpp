@@ -38,6 +38,10 @@ Case make(const Spec &spec, const Variant &variant) {
         if (!variant.tags.empty()) p.tags = variant.tags;
         return Case::Step{sender, p.frame(variant.l3)};
     };
+    for (Packet p : spec.arrived) {
+        if (!variant.tags.empty()) p.tags = variant.tags;
+        c.world.arrived.push_back(p.frame(variant.l3));
+    }
     for (const Packet &p : spec.earlier)
         c.earlier.push_back(step(p, spec.earlier_sender));
     c.gap_ns = spec.gap_ns;
@@ -90,6 +94,7 @@ const std::vector<Case> &all_cases() {
         rows_service(t);
         rows_neighbour(t);
         rows_lan(t);
+        rows_served(t);
         rows_rest(t);
         return t.cases();
     }();
@@ -156,6 +161,10 @@ std::string describe(const World &w) {
         out += " --gw " + g.str();
     for (const Resolver &r : p.resolvers)
         out += " --dns " + r.str();
+    for (const ServedPort &s : p.services)
+        out += " --serve " + s.str();
+    for (const auto &frame : w.arrived)
+        out += " came " + hexdump(frame);
     for (const Prefix &l : p.lan)
         out += " --lan " + l.str();
     for (const Prefix &n : p.nat64)

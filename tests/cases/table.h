@@ -20,7 +20,7 @@ struct Spec {
     World world;
     Sender sender;
     std::optional<lk_verdict> verdict; // another than the reason's usual one
-    std::vector<Packet> earlier;
+    std::vector<Packet> earlier, arrived;
     Sender earlier_sender;
     std::uint64_t gap_ns = 0;
     On on = On::any;
@@ -32,6 +32,7 @@ struct Spec {
         earlier_sender = s;
         return *this;
     }
+    Spec &came(const Packet &p) { return arrived.push_back(p), *this; }
     Spec &gap(std::uint64_t seconds) { return gap_ns = seconds * 1'000'000'000ull, *this; }
     Spec &rewritten() { return verdict = LK_REWRITE, *this; }
     Spec &only(On o) { return on = o, *this; }
@@ -92,7 +93,8 @@ void rows_portal(Table &t);    // P
 void rows_dns(Table &t);       // 6, 7
 void rows_service(Table &t);   // 8, IPv4 and reports
 void rows_neighbour(Table &t); // 8, neighbour discovery
+void rows_served(Table &t);    // 9
 void rows_lan(Table &t);       // 10
-void rows_rest(Table &t);      // 9, 11, 12
+void rows_rest(Table &t);      // 11, 12
 
 } // namespace lk

@@ -27,6 +27,7 @@ struct World {
     std::vector<WorldAddress> tunnels; // addresses of tunnel devices
     std::vector<Address> routers;      // next hops of default routes; a portal is open to them
     std::uint64_t portal_until_ns = 0; // on the judges' clock, which begins at 1
+    std::vector<std::vector<std::uint8_t>> arrived = {}; // frames that came in by the device just now
     Policy policy;
 };
 

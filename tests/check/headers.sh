@@ -15,7 +15,7 @@ export arch_include
 # One header per call, so that xargs can run two at a time.
 compile_alone() {
     local header=$1 first=()
-    case "$header" in bpf/gateway.h | bpf/classify.h | bpf/verdict.h | bpf/glance.h | bpf/bootstrap.h | bpf/bootstrap_maps.h) first=(-include bpf/lookup.h -include bpf/fragment.h) ;; esac
+    case "$header" in bpf/gateway.h | bpf/classify.h | bpf/verdict.h | bpf/glance.h | bpf/bootstrap.h | bpf/bootstrap_maps.h | bpf/serve.h | bpf/serve_maps.h) first=(-include bpf/lookup.h -include bpf/fragment.h) ;; esac
     case "$header" in bpf/translate.h | bpf/carry.h | bpf/hidden.h) first=(-include bpf/carry_maps.h) ;; esac
     case "$header" in bpf/back.h) first=(-include bpf/back_maps.h) ;; esac
     case "$header" in bpf/gate.h | bpf/gate_maps.h) first=(-include bpf/gate_cgroup.bpf.c) ;; esac

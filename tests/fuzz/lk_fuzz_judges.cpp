@@ -131,8 +131,8 @@ bool tell(const Statistics &s, double seconds) {
                 fmt::print("  {:<24} {:>12}\n",
                            to_string({static_cast<lk_verdict>(verdict), static_cast<lk_reason>(reason)}), n);
         }
-        const bool elsewhere = reason == LK_BYPASS || reason == LK_OUT_OF_SCOPE || reason == LK_SERVED ||
-                               reason == LK_DNS_PORTS || reason == LK_DNS_FLOW || reason == LK_DNS_SIZE;
+        const bool elsewhere = reason == LK_BYPASS || reason == LK_OUT_OF_SCOPE || reason == LK_DNS_PORTS ||
+                               reason == LK_DNS_FLOW || reason == LK_DNS_SIZE;
         if (of_reason || elsewhere) continue;
         fmt::print("  {} was never reached\n", reason_name(static_cast<lk_reason>(reason)));
         whole = false;

@@ -97,6 +97,7 @@ Answer Model::decide(const Sender &sender, const Packet &p, std::uint64_t now_ns
         if (names && !policy.lan_names) return {LK_REFUSE, LK_DNS};
     }
     if (row_8(p)) return {LK_PASS, LK_LINK};
+    if (row_9(p)) return {LK_PASS, LK_SERVED};
     if (!policy.no_lan && lan_of_both(p)) return {LK_PASS, LK_LAN};
     if (row_11(p)) return {LK_PASS, LK_MULTICAST};
     return {LK_REFUSE, LK_NOT_ALLOWED}; // row 12

@@ -30,6 +30,12 @@ class Model {
         std::uint16_t port; // host byte order; 0: none given
     };
     using FragmentKey = std::tuple<Ip, Ip, std::uint8_t, std::uint32_t>;
+    struct Asked { // a service, by this device
+        std::uint8_t protocol;
+        Ip remote, local;
+        std::uint16_t remote_port, local_port;
+        bool operator==(const Asked &) const = default;
+    };
     struct Passed {
         lk_reason reason;
         std::uint64_t at_ns;
@@ -43,6 +49,8 @@ class Model {
     bool row_b(const Packet &p) const; // but for the tunnel
     bool row_8(const Packet &p) const;
     bool row_8_neighbour_solicitation(const Packet &p) const;
+    void note_arrival(std::span<const std::uint8_t> frame);
+    bool row_9(const Packet &p) const;
     bool row_11(const Packet &p) const;
 
     bool own(const Ip &ip) const;
@@ -60,6 +68,7 @@ class Model {
     std::vector<Ip> own_, next_hops_, routers_;
     std::vector<Net> on_link_, lan_, never_lan_;
     std::vector<Entry> entries_;
+    std::vector<Asked> asked_;
     std::map<FragmentKey, Passed> passed_;
 };
 

@@ -68,6 +68,8 @@ Model::Model(const World &world) : world_(world) {
         next_hops_.push_back(ip(a));
     for (const Address &a : world_.routers)
         routers_.push_back(ip(a));
+    for (const auto &frame : world_.arrived)
+        note_arrival(frame);
     for (const Gateway &g : policy.gateways) {
         const Net prefix = net(g.prefix.address, g.prefix.length);
         entries_.push_back({prefix, g.protocol, g.port});

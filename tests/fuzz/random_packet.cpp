@@ -72,6 +72,7 @@ void PacketStream::build() {
     const auto &boots = world_.policy.bootstrap;
     asks_ = !boots.empty() && random_.chance(8) ? &random_.any(boots) : nullptr;
     if (asks_) return asks_->server.is_v4() ? ipv4() : ipv6();
+    if (!world_.arrived.empty() && random_.chance(8)) return answer();
     const std::size_t kind = random_.below(100);
     if (kind < 42)
         ipv4();
@@ -166,6 +167,23 @@ void PacketStream::ports(bool v6) {
     }
     put16(random_.chance(30) ? random_.any(around_.ports) : 40000);
     put16(random_.chance(90) ? random_.any(around_.ports) : random_.between(0, 65535));
+}
+
+// What came in, turned round.
+void PacketStream::answer() {
+    frame_ = random_.any(world_.arrived);
+    ip_at_ = world_.l3 ? 0 : 14;
+    const bool v4 = frame_[ip_at_] >> 4 == 4;
+    const std::size_t size = v4 ? 4 : 16, source = ip_at_ + (v4 ? 12 : 8);
+    const std::size_t upper = v4 ? ip_at_ + 20 : ip_at_ + 40;
+    const auto at = [this](std::size_t offset) {
+        return frame_.begin() + static_cast<std::ptrdiff_t>(offset);
+    };
+    std::swap_ranges(at(source), at(source + size), at(source + size));
+    if (frame_.size() < upper + 14) return;
+    std::swap_ranges(at(upper), at(upper + 2), at(upper + 2));
+    const std::uint8_t protocol = frame_[ip_at_ + (v4 ? 9 : 6)];
+    if (protocol == 6) frame_[upper + 13] = random_.pick<std::uint8_t>({0x12, 0x10, 0x18, 0x11, 4, 0x14, 2});
 }
 
 // For a name of the world, more often right than not.

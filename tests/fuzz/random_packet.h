@@ -24,6 +24,7 @@ class PacketStream {
     void ipv4();
     void ipv6();
     void query();
+    void answer();
     void upper(bool v6, std::uint8_t protocol);
     bool granted() { return wish_.protocol != 0 && random_.chance(93); }
     void ports(bool v6);

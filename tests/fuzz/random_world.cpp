@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "cases/packet.h"
+
 namespace lk::fuzz {
 
 namespace {
@@ -116,6 +118,31 @@ void give_addresses(World &w, Random &random) {
     }
 }
 
+// Services, and who has asked them: mostly somebody who may.
+void give_services(World &w, Random &random) {
+    if (random.chance(40)) return;
+    for (std::size_t i = 1 + random.below(3); i-- > 0;) {
+        ServedPort service{random.pick({Protocol::tcp, Protocol::udp}), any_port(random), {}};
+        if (random.chance(30)) service.from = any_prefix(random, random.chance(50));
+        w.policy.services.push_back(service);
+    }
+    for (std::size_t i = w.own.empty() ? 0 : random.below(5); i-- > 0;) {
+        const Address own = random.any(w.own).address;
+        const bool v4 = random.chance(95) ? own.is_v4() : !own.is_v4();
+        const Address remote = any_address(random, v4);
+        if (remote.is_v4() != own.is_v4()) continue;
+        const ServedPort &service = random.any(w.policy.services);
+        const std::uint16_t port = random.chance(90) ? service.port : any_port(random);
+        const std::uint16_t from = random.chance(80) ? 40000 : any_port(random);
+        Packet packet = service.protocol == Protocol::tcp ? tcp(remote.str(), own.str(), from, port)
+                                                          : udp(remote.str(), own.str(), from, port);
+        if (service.protocol == Protocol::tcp)
+            packet = packet.patch(13, {random.pick<std::uint8_t>({2, 2, 2, 2, 0x10, 0x12, 0x42, 3, 6})});
+        if (random.chance(5)) packet = packet.first(9);
+        w.arrived.push_back(packet.frame(w.l3));
+    }
+}
+
 } // namespace
 
 World random_world(Random &random) {
@@ -148,6 +175,7 @@ World random_world(Random &random) {
             const char *names = random.pick({"=a.b", "=vpn.example.org", "=vpn.example", "=x"});
             if (auto boot = BootstrapName::parse(server + names)) p.bootstrap.push_back(*boot);
         }
+    give_services(w, random);
     for (std::size_t i = random.chance(50) ? 0 : random.below(5); i-- > 0;)
         p.lan.push_back(any_prefix(random, random.chance(50)));
     if (random.chance(4)) p.lan.push_back(Prefix::of(address("0.0.0.0"), 0));

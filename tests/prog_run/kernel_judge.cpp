@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "judge.skel.h"
+#include "serve.skel.h"
 #include "uplink.skel.h"
 #include "uplink_exact.skel.h"
 
@@ -43,8 +44,9 @@ void erase_all(int map, const std::vector<Key> &keys) {
 }
 
 // Over the maps that BESIDE has loaded; null and errno if the kernel does not take it.
-bpf_object *load_beside(bpf_object *beside, const void *bytes, std::size_t size) {
-    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "lk_uplink");
+bpf_object *load_beside(bpf_object *beside, const void *bytes, std::size_t size,
+                        const char *name = "lk_uplink") {
+    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
     bpf_object *object = bpf_object__open_mem(bytes, size, &options);
     if (!object) must(-errno, "the uplink's object could not be opened");
     bpf_map *map = nullptr;
@@ -64,8 +66,10 @@ bpf_object *load_beside(bpf_object *beside, const void *bytes, std::size_t size)
 struct KernelJudge::Object {
     lk_judge *judge = nullptr;
     bpf_object *uplink = nullptr; // the production object, over the same maps
-    int egress = -1;
+    bpf_object *serve = nullptr;  // likewise
+    int egress = -1, came = -1;
     ~Object() {
+        bpf_object__close(serve);
         bpf_object__close(uplink);
         lk_judge__destroy(judge);
         if (gw_table >= 0) ::close(gw_table);
@@ -88,6 +92,10 @@ KernelJudge::KernelJudge() : object_(std::make_unique<Object>()) {
     }
     must(object_->uplink ? 0 : -errno, "the uplink's object could not be loaded");
     object_->egress = bpf_program__fd(bpf_object__find_program_by_name(object_->uplink, "lk_egress"));
+    const void *serve = lk_serve__elf_bytes(&size);
+    object_->serve = load_beside(object_->judge->obj, serve, size, "lk_serve");
+    must(object_->serve ? 0 : -errno, "the object of services could not be loaded");
+    object_->came = bpf_program__fd(bpf_object__find_program_by_name(object_->serve, "lk_serve_in"));
     // One table for all cases, rewritten in place: nothing runs meanwhile, and putting in another one would
     // wait for RCU each time.
     LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
@@ -149,6 +157,8 @@ void KernelJudge::use(const World &world) {
     put_all(bpf_map__fd(maps.lk_gw_port), rows_.gw_port_keys, rows_.gw_port_values);
     put_all(bpf_map__fd(maps.lk_net), rows_.net_keys, rows_.net_values);
     put_all(bpf_map__fd(maps.lk_boots), rows_.boot_keys, rows_.boot_values);
+    put_all(bpf_map__fd(maps.lk_serves), rows_.serve_keys, rows_.serve_values);
+    arrived_ = world.arrived;
     if (device_) {
         device_->epoch = epoch_;
         device_->ifindex = loopback_ifindex;
@@ -159,6 +169,7 @@ void KernelJudge::use(const World &world) {
     erase_all(bpf_map__fd(maps.lk_gw_port), old.gw_port_keys);
     erase_all(bpf_map__fd(maps.lk_net), old.net_keys);
     erase_all(bpf_map__fd(maps.lk_boots), old.boot_keys);
+    erase_all(bpf_map__fd(maps.lk_serves), old.serve_keys);
     forget_fragments();
 }
 
@@ -166,6 +177,18 @@ void KernelJudge::change_record(void (*change)(lk_dev &)) {
     lk_dev device = device_.value();
     change(device);
     put_device(&device);
+}
+
+// They came in just now, whenever that is; the buckets that they were in before are emptied.
+void KernelJudge::arrive() {
+    const int buckets = bpf_map__fd(object_->judge->maps.lk_serve);
+    const std::vector<char> empty(bpf_map__value_size(object_->judge->maps.lk_serve));
+    if (!arrived_.empty() || buckets_used_)
+        for (__u32 index = 0; index < 2 * LK_SERVE_BUCKETS; ++index)
+            bpf_map_update_elem(buckets, &index, empty.data(), BPF_ANY);
+    buckets_used_ = !arrived_.empty();
+    for (const auto &frame : arrived_)
+        run(object_->came, {}, frame);
 }
 
 std::optional<int> KernelJudge::run(int program_fd, const Sender &sender,
@@ -233,6 +256,7 @@ void KernelJudge::forget_fragments() {
     lk_frag_key key{};
     while (bpf_map_get_next_key(frags, nullptr, &key) == 0)
         bpf_map_delete_elem(frags, &key);
+    arrive();
     if (device_ && device_->policy.portal_until_ns) put_device(&*device_); // both clocks agree again
 }
 

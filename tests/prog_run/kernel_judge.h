@@ -48,6 +48,9 @@ class KernelJudge {
     std::uint64_t clock_ns_ = 1; // of the world; deadlines are written as so much of the kernel's
     void put_device(const lk_dev *device);
     void put_table(const GatewayTable &table);
+    std::vector<std::vector<std::uint8_t>> arrived_;
+    bool buckets_used_ = false;
+    void arrive();
     std::optional<int> run(int program_fd, const Sender &sender, std::span<const std::uint8_t> frame);
 };
 

@@ -77,6 +77,8 @@ std::vector<Subject> subjects() {
     }
     const auto tunnel = lk::tunnel_object();
     all.push_back({tunnel.name, tunnel.bytes, true});
+    const auto serve = lk::serve_object();
+    all.push_back({serve.name, serve.bytes, true});
     const auto gate = lk::gate_cgroup_object();
     all.push_back({gate.name, gate.bytes, true});
     for (const auto &object : {lk::gate_object(), lk::compat_object(), lk::lsm_object()})

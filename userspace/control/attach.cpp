@@ -16,6 +16,7 @@
 #include "control/reconcile.h"
 #include "control/root_sockets.h"
 #include "control/scopes.h"
+#include "control/sessions.h"
 #include "control/site.h"
 #include "control/trial.h"
 #include "net/monitor.h"
@@ -95,6 +96,10 @@ std::string in_force(const State &state, const Topology &topology) {
 Result<void> check_alive(const State &state, const Built &built, const Topology &topology) {
     const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks(Chains::skip);
     if (!hooks) return hooks.error();
+    for (const int ifindex : serving(built.image))
+        if (!state.serve_alive(ifindex))
+            return failure(fmt::format("the hook for --serve on {} is not there after it was put on",
+                                       device_name(topology, ifindex)));
     for (const int ifindex : built.uplinks)
         if (!alive_on(*hooks, ifindex))
             return failure(fmt::format("the hook on {} is not there after it was put on",
@@ -113,9 +118,12 @@ bool locks_sockets(const Document &document) {
 
 // Everything after the commit. BUILT becomes what was attached in the end, NO_GATE why there is no second
 // gate.
-Result<void> put_hooks(State &state, const Plan &plan, Monitor &monitor, bool follow, Built &built,
-                       std::string &no_gate) {
+Result<void> put_hooks(State &state, const Plan &plan, const std::vector<NewServices> &fresh,
+                       Monitor &monitor, bool follow, Built &built, std::string &no_gate) {
     if (Result<void> done = state.attach_cgroup_hooks(); !done) return done.error();
+    // Whoever asked a service before it was seen, and since the sessions were kept before the commit.
+    (void)attach_serves(state, plan.document, monitor.topology(), built.uplinks);
+    keep_sessions(state, plan.document, monitor.topology(), fresh);
     const HookAnswer hooks = attach_hooks(state, plan.document, monitor.topology(), built.uplinks);
     if (!hooks.failed.empty()) return Error{hooks.exit, fmt::format("{}", fmt::join(hooks.failed, "; "))};
     std::vector<std::string> notices = built.notices;
@@ -225,7 +233,9 @@ Result<void> take_trial_back(const Site &site, bool gated) {
 
 // The tunnel's hooks first: from the commit on queries go there.
 Result<std::uint32_t> commit_with_tunnels(State &state, const Plan &plan, const Monitor &monitor,
-                                          Built &built) {
+                                          const std::vector<NewServices> &fresh, Built &built) {
+    for (std::string &notice : keep_sessions(state, plan.document, monitor.topology(), fresh))
+        built.notices.push_back(std::move(notice));
     attach_tunnels(state, plan.document, monitor.topology(), built);
     return state.commit(built.image, plan.document);
 }
@@ -279,6 +289,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
     Error error;
     bool nothing_guarded = false;
     Built built = plan->built;
+    const auto new_ones = new_services(plan->document, before->document, monitor.topology(), before->hooks);
     std::optional<FollowerStart> starting;
     {
         Result<State> state = State::open_or_create(site.place);
@@ -289,14 +300,15 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
                    !ready) {
             error = ready.error();
             nothing_guarded = fresh;
-        } else if (Result<std::uint32_t> epoch = commit_with_tunnels(*state, *plan, monitor, built); !epoch) {
+        } else if (Result<std::uint32_t> epoch = commit_with_tunnels(*state, *plan, monitor, new_ones, built);
+                   !epoch) {
             error = epoch.error();
             error.message += fresh ? "" : "; what was in force before still is";
             nothing_guarded = fresh;
         } else {
             const bool gated = state->gate_pinned();
             std::string no_gate;
-            Result<void> hooked = put_hooks(*state, *plan, monitor, request.follow, built, no_gate);
+            Result<void> hooked = put_hooks(*state, *plan, new_ones, monitor, request.follow, built, no_gate);
             if (hooked) hooked = State::remove_others(site.place);
             AttachAnswer answer;
             if (hooked)

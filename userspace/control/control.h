@@ -119,6 +119,7 @@ struct Status {
     Built built; // as of now
     Topology topology;
     std::vector<UplinkHook> uplinks;
+    std::vector<int> serves; // with a living hook that sees who asks services
     std::vector<CgroupHook> cgroup_hooks;
     std::vector<GuardHook> guards;
     GateKind gate = GateKind::none;

@@ -98,6 +98,8 @@ void look_at_document(const State &state, const Topology &topology, const Docume
     findings.no_resolver = !names_resolver(document.scopes);
     for (const int ifindex : built.tunnels)
         if (!state.tunnel_alive(ifindex)) findings.deaf_tunnels.push_back(device_name(topology, ifindex));
+    for (const int ifindex : serving(built.image))
+        if (!state.serve_alive(ifindex)) findings.deaf_services.push_back(device_name(topology, ifindex));
     findings.gate = state.gate();
     if (taking_scope(document) == no_scope) findings.no_gate = takes_in_none;
 }

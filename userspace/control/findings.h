@@ -52,15 +52,16 @@ struct Findings {
     std::vector<std::string> xdp_elsewhere; // "veth3: XDP program 17 ...": on what is no uplink
     bool xdp_sockets_listed = true;         // by this kernel
     ResolvedFacts resolved;
-    std::vector<std::string> raw_senders;  // "dhclient (pid 812)": CAP_NET_RAW here
-    std::optional<LocalPorts> local_ports; // none: cannot be read
-    bool no_resolver = false;              // the policy names none
-    std::string no_gate;                   // why there can be no second gate, whatever the kernel takes
-    bool attached = false;                 // then the next ones say what there is
-    std::vector<GuardHook> guards;         // alive or not
-    bool socket_hooks_alive = false;       // all of them
-    std::vector<std::string> bare;         // uplinks to be guarded without a living hook
-    std::vector<std::string> deaf_tunnels; // to a resolver, without our living hooks
+    std::vector<std::string> raw_senders;   // "dhclient (pid 812)": CAP_NET_RAW here
+    std::optional<LocalPorts> local_ports;  // none: cannot be read
+    bool no_resolver = false;               // the policy names none
+    std::string no_gate;                    // why there can be no second gate, whatever the kernel takes
+    bool attached = false;                  // then the next ones say what there is
+    std::vector<GuardHook> guards;          // alive or not
+    bool socket_hooks_alive = false;        // all of them
+    std::vector<std::string> bare;          // uplinks to be guarded without a living hook
+    std::vector<std::string> deaf_tunnels;  // to a resolver, without our living hooks
+    std::vector<std::string> deaf_services; // uplinks with services, without the hook that sees who asks
     GateKind gate = GateKind::none;
 };
 

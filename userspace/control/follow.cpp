@@ -166,6 +166,8 @@ class Follower {
     bool all_alive(const std::vector<UplinkHook> &hooks) const {
         return std::ranges::all_of(built_->uplinks,
                                    [&hooks](int ifindex) { return alive_on(hooks, ifindex); }) &&
+               std::ranges::all_of(serving(built_->image),
+                                   [this](int ifindex) { return state_->serve_alive(ifindex); }) &&
                std::ranges::all_of(built_->tunnels,
                                    [this](int ifindex) { return state_->tunnel_alive(ifindex); }) &&
                socket_hooks_alive() && guards_alive() && gate_alive();

@@ -291,6 +291,11 @@ std::vector<std::string> notes_on(const Findings &findings) {
         notes.emplace_back(
             "this kernel does not list AF_XDP sockets (CONFIG_XDP_SOCKETS_DIAG): the no-detour "
             "does not see one that is bound already");
+    if (!findings.deaf_services.empty())
+        notes.push_back(
+            fmt::format("the hook that sees who asks the services of --serve is missing on {}, so "
+                        "nobody new is answered there: attach again",
+                        fmt::join(findings.deaf_services, ", ")));
     note_local_ports(findings.local_ports, notes);
     note_resolved(findings.resolved, notes);
     return notes;

@@ -87,9 +87,37 @@ bool settled(const std::vector<UplinkHook> &hooks, int ifindex, HookKind kind) {
 
 } // namespace
 
+std::vector<int> serving(const MapImage &image) {
+    std::vector<int> result;
+    for (const DeviceRow &device : image.devices)
+        if (device.record.policy.flags & LK_POLICY_SERVE)
+            result.push_back(static_cast<int>(device.record.ifindex));
+    return result;
+}
+
+HookAnswer attach_serves(State &state, const Document &document, const Topology &topology,
+                         const std::vector<int> &uplinks) {
+    HookAnswer answer;
+    if (std::ranges::all_of(document.scopes,
+                            [](const Scope &scope) { return scope.policy.services.empty(); }))
+        return answer;
+    const ScopeView view(document, topology);
+    for (const int ifindex : uplinks) {
+        const auto scope = view.scope_of(ifindex);
+        if (!scope || document.scopes[*scope].policy.services.empty() || state.serve_alive(ifindex)) continue;
+        char name[IF_NAMESIZE];
+        if (const Result<void> done = state.attach_serve(ifindex);
+            !done && if_indextoname(static_cast<unsigned>(ifindex), name)) {
+            answer.failed.push_back(fmt::format("{}: {}", name, done.error().message));
+            answer.exit = done.error().exit;
+        }
+    }
+    return answer;
+}
+
 HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
                         const std::vector<int> &uplinks, const std::vector<UplinkHook> &there) {
-    HookAnswer answer;
+    HookAnswer answer = attach_serves(state, document, topology, uplinks);
     if (uplinks.empty()) return answer;
     const ScopeView view(document, topology);
     for (const int ifindex : uplinks) {
@@ -185,6 +213,10 @@ Result<void> keep_gate(State &state, const Document &document, const Topology &t
 }
 
 Result<void> remove_stray_hooks(State &state, const Built &built, const Topology &topology) {
+    const std::vector<int> serves = serving(built.image);
+    for (const int ifindex : state.serves())
+        if (!has(serves, ifindex))
+            if (Result<void> done = state.detach_serve(ifindex); !done) return done.error();
     const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks(Chains::skip);
     if (!hooks) return hooks.error();
     for (const UplinkHook &hook : *hooks) {

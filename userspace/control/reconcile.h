@@ -31,6 +31,14 @@ struct HookAnswer {
 HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
                         const std::vector<int> &uplinks, const std::vector<UplinkHook> &there = {});
 
+// Uplinks of IMAGE whose policy has services: what comes in there must be seen.
+std::vector<int> serving(const MapImage &image);
+
+// The hooks that see it, on those of UPLINKS whose scope has services: before the uplinks' own, so that
+// nothing that came in is missed. What is refused is in the answer, and answers nobody.
+HookAnswer attach_serves(State &state, const Document &document, const Topology &topology,
+                         const std::vector<int> &uplinks);
+
 // Puts our hooks on the tunnels that queries go by or could, before the commit that sends them there, and
 // takes them off what is gone or no tunnel now. What fails is for people to know: through the tunnel that
 // leads to a resolver queries are refused then, and through others they go where they are sent.

@@ -42,6 +42,8 @@ Result<Status> read_status(const Site &site) {
     status.document = hold_guarded(std::move(status.document), status.topology, *uplinks);
     status.built = build_image(status.document, status.topology);
     status.uplinks = *std::move(uplinks);
+    for (const int ifindex : state.serves())
+        if (state.serve_alive(ifindex)) status.serves.push_back(ifindex);
     for (const int ifindex : status.built.tunnels)
         if (!state.tunnel_alive(ifindex))
             status.weaknesses.push_back(fmt::format("names are not resolved through {}, and queries that "

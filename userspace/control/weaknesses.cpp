@@ -30,6 +30,12 @@ void judge_uplinks(Status &status) {
             status.weaknesses.push_back(fmt::format("{} is to be guarded and has no living hook: what leaves "
                                                     "there is not judged; attach again",
                                                     device_name(status.topology, ifindex)));
+    for (const int ifindex : serving(status.built.image))
+        if (std::ranges::find(status.serves, ifindex) == status.serves.end())
+            status.weaknesses.push_back(
+                fmt::format("{} has no living hook that sees who asks the services of "
+                            "--serve: nobody new is answered; attach again",
+                            device_name(status.topology, ifindex)));
     for (const UplinkHook &hook : status.uplinks) {
         const std::string name = device_name(status.topology, hook.ifindex);
         for (const std::string &program : hook.ahead)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
@@ -51,6 +52,7 @@ std::uint64_t digest_of(const GatewaySet &set) {
             digest.add(row.endpoints.size());
         }
     digest.add(set.bootstrap.size());
+    digest.add(set.services.size());
     return digest.value();
 }
 
@@ -58,7 +60,7 @@ bool is_empty(const NetSet &set) {
     return set.empty();
 }
 bool is_empty(const GatewaySet &set) {
-    return set.hosts.empty() && set.nets.empty() && set.bootstrap.empty();
+    return set.hosts.empty() && set.nets.empty() && set.bootstrap.empty() && set.services.empty();
 }
 
 // Gives equal sets one place; the empty set has none.
@@ -110,6 +112,14 @@ void tell_policies(const Document &document, const Surroundings &around, std::ve
             notices.emplace_back(
                 "--strict with --vpn-mark needs a gateway that names its protocol (:PORT/udp, :PORT/tcp or "
                 "/esp), and none does: not even the VPN can leave");
+        if (!policy.services.empty()) {
+            std::vector<std::string> names;
+            for (const auto &service : policy.services)
+                names.push_back(service.str());
+            notices.push_back(fmt::format(
+                "who asks {} on the uplink is answered from there, and so sees this machine's own address",
+                fmt::join(names, ", ")));
+        }
         if (policy.pppoe && !around.ppp_guarded)
             notices.emplace_back(
                 "--pppoe: PPPoE passes only while a ppp device is there and each one that is an uplink is "

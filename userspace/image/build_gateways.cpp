@@ -97,6 +97,7 @@ GatewaySet build_gateways(const Policy &policy) {
     GatewaySet set;
     if (policy.lockdown) return set;
     set.bootstrap = policy.bootstrap;
+    set.services = policy.services;
     auto entries = entries_of(policy);
     const auto v4 = std::stable_partition(entries.begin(), entries.end(),
                                           [](const Entry &entry) { return !entry.prefix.address.is_v4(); });

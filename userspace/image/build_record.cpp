@@ -19,6 +19,7 @@ std::uint32_t flags_of(const Policy &policy, const GatewaySet &gateways) {
     set(policy.lock_sockets, LK_POLICY_LOCK_SOCKETS);
     set(!gateways.hosts.empty(), LK_POLICY_GW_HOSTS);
     set(!gateways.nets.empty(), LK_POLICY_GW_NETS);
+    set(!gateways.services.empty(), LK_POLICY_SERVE);
     return flags;
 }
 

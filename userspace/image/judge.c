@@ -36,6 +36,10 @@ static const __u32 *lk_lookup_boot(const struct lk_boot *key) {
     return maps_of_call->boot(maps_of_call->self, key);
 }
 
+static const __u32 *lk_lookup_serve(const struct lk_serve_net *key) {
+    return maps_of_call->serve(maps_of_call->self, key);
+}
+
 static __u64 lk_boot_ns(void) {
     return maps_of_call->now_ns;
 }
@@ -43,6 +47,44 @@ static __u64 lk_boot_ns(void) {
 #include "verdict.h"
 
 #include "bootstrap.h"
+#include "serve.h"
+
+static __u32 number_at(const struct lk_pkt *pkt, const __u8 *frame, __u32 offset) {
+    return pkt->proto == LK_PROTO_TCP ? LK_NTOHL(lk_load32(frame + pkt->l4_off + offset)) : 0;
+}
+
+static struct lk_serve_bucket *bucket_of(const struct lk_served *flow, __u32 *tag) {
+    *tag = lk_serve_tag(flow);
+    return maps_of_call->bucket(maps_of_call->self, lk_serve_index(flow->proto, *tag));
+}
+
+static int serves(const struct lk_dev *dev, const struct lk_pkt *pkt, const __u8 *frame) {
+    struct lk_served flow = {.ifindex = dev->ifindex};
+    if (!lk_serve_leaves(dev, pkt, &flow)) return 0;
+    __u32 tag;
+    struct lk_serve_bucket *bucket = bucket_of(&flow, &tag);
+    const struct lk_serve_head head = {.tcp_flags = pkt->tcp_flags, .number = number_at(pkt, frame, 4)};
+    return bucket && lk_serve_answers(bucket, tag, LK_SERVE_TICKS(lk_boot_ns()), &flow, &head);
+}
+
+void lk_native_came(const struct lk_native_maps *maps, const struct lk_dev *dev, const void *frame,
+                    __u32 length) {
+    if (!dev) return;
+    maps_of_call = maps;
+    const __u8 *bytes = frame;
+    struct lk_pkt pkt = {};
+    lk_parse(&pkt, bytes, bytes + length, length, dev->flags & LK_DEV_L3);
+    struct lk_served flow = {.ifindex = dev->ifindex};
+    if (!lk_serve_came(dev, &pkt, &flow)) return;
+    __u32 tag;
+    struct lk_serve_bucket *bucket = bucket_of(&flow, &tag);
+    const struct lk_serve_head head = {.tcp_flags = pkt.tcp_flags, .number = number_at(&pkt, bytes, 8)};
+    if (bucket) lk_serve_note(bucket, tag, LK_SERVE_TICKS(lk_boot_ns()), &flow, &head);
+}
+
+__u32 lk_native_bucket_bytes(void) {
+    return sizeof(struct lk_serve_bucket);
+}
 
 static int bootstraps(const struct lk_dev *dev, const struct lk_pkt *pkt, const __u8 *frame, __u32 length) {
     struct lk_boot_case boot = {};
@@ -67,6 +109,7 @@ struct lk_native_answer lk_native_judge(const struct lk_native_maps *maps, const
     struct lk_answer answer = lk_decide(dev, &pkt, &from, maps->now_ns);
     if (lk_may_bootstrap(dev, answer.reason) && bootstraps(dev, &pkt, bytes, length))
         answer = LK_ANSWER(LK_PASS, LK_BOOTSTRAP_DNS);
+    if (lk_may_serve(dev, answer.reason) && serves(dev, &pkt, bytes)) answer = LK_ANSWER(LK_PASS, LK_SERVED);
     if (lk_opens_fragments(&pkt, answer)) {
         struct lk_frag_key key;
         struct lk_frag first = {.expires_ns = maps->now_ns + LK_FRAG_LIFE_NS, .reason = answer.reason};

@@ -21,6 +21,9 @@ struct lk_native_maps {
     const __u32 *(*gw_port)(void *self, const struct lk_set_port *key);
     const __u32 *(*net)(void *self, const struct lk_set_net *key);
     const __u32 *(*boot)(void *self, const struct lk_boot *key);
+    const __u32 *(*serve)(void *self, const struct lk_serve_net *key);
+    /* Memory of one bucket of those who asked a service, whatever the index; NULL: nobody has. */
+    void *(*bucket)(void *self, __u32 index);
     struct lk_frag *(*frag)(void *self, const struct lk_frag_key *key);
     void (*frag_put)(void *self, const struct lk_frag_key *key, const struct lk_frag *value);
     __u64 now_ns; /* of all clocks */
@@ -41,6 +44,11 @@ struct lk_native_answer {
 struct lk_native_answer lk_native_judge(const struct lk_native_maps *maps, const struct lk_dev *dev,
                                         const struct lk_native_sender *sender, const void *frame,
                                         __u32 length);
+
+/* frame: what TC ingress sees: notes who asks a service. */
+void lk_native_came(const struct lk_native_maps *maps, const struct lk_dev *dev, const void *frame,
+                    __u32 length);
+__u32 lk_native_bucket_bytes(void); /* all zero: an empty one */
 
 #ifdef __cplusplus
 }

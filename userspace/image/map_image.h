@@ -33,6 +33,7 @@ struct GatewaySet {
     std::vector<GatewayRow> hosts;             // full-length prefixes: rows of lk_gw, sorted by address
     std::vector<GatewayRow> nets;              // rows of lk_gw_net, sorted
     std::vector<BootstrapName> bootstrap = {}; // rows of lk_boots, sorted
+    std::vector<ServedPort> services = {};     // rows of lk_serves, sorted
     bool operator==(const GatewaySet &) const = default;
 };
 

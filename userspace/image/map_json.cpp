@@ -55,11 +55,15 @@ std::string to_json(const MapImage &image) {
     }
     for (const auto &set : image.gateway_sets) {
         Json boots = Json::array();
+        Json services = Json::array();
+        for (const auto &service : set.services)
+            services.push_back(service.str());
         for (const auto &boot : set.bootstrap)
             boots.push_back(boot.str());
         gateways.push_back({{"addresses", rows_json(set.hosts)},
                             {"prefixes", rows_json(set.nets)},
-                            {"bootstrap_dns", boots}});
+                            {"bootstrap_dns", boots},
+                            {"serve", services}});
     }
     for (const auto &set : image.net_sets) {
         Json rows = Json::array();

@@ -68,6 +68,8 @@ std::string to_text(const MapImage &image) {
         add_rows(out, set.nets);
         for (const auto &boot : set.bootstrap)
             fmt::format_to(to, "    {:<26} {}\n", boot.server.str(), "query for " + boot.name.str());
+        for (const auto &service : set.services)
+            fmt::format_to(to, "    {:<26} {}\n", service.str(), "answers who asks");
     }
     for (std::size_t i = 0; i < image.net_sets.size(); ++i) {
         fmt::format_to(to, "networks {}: {} prefixes\n", i + 1, grouped(image.net_sets[i].size()));

@@ -13,11 +13,11 @@ namespace lk::words {
 namespace {
 
 // Index is the bit of the enum in abi.h; the assertions hold the tables to it.
-constexpr std::array<std::string_view, 17> policy_names{
+constexpr std::array<std::string_view, 18> policy_names{
     "active",       "strict",   "no-lan",    "lan-names", "no-multicast", "silent",       "gateway-addresses",
     "gateway-nets", "identity", "resolver4", "resolver6", "fwmark",       "lock-sockets", "bootstrap4",
-    "bootstrap6",   "gate",     "by-packet"};
-static_assert(LK_POLICY_BY_PACKET == 1u << (policy_names.size() - 1));
+    "bootstrap6",   "gate",     "by-packet", "serve"};
+static_assert(LK_POLICY_SERVE == 1u << (policy_names.size() - 1));
 constexpr std::array<std::string_view, 6> device_names{"l3",    "bond-port", "bridge-port",
                                                        "pppoe", "nets",      "more-own"};
 static_assert(LK_DEV_MORE_OWN == 1u << (device_names.size() - 1));

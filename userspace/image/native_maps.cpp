@@ -142,6 +142,9 @@ NativeMaps::NativeMaps(const MapImage &image) {
         const auto row = of(self).boots_.find(*key);
         return row == of(self).boots_.end() ? nullptr : &row->second;
     };
+    // Nobody has asked: what is judged here is what may be asked for, and not who is there.
+    maps_.serve = [](void *, const lk_serve_net *) -> const __u32 * { return nullptr; };
+    maps_.bucket = [](void *, __u32) -> void * { return nullptr; };
     maps_.frag = [](void *self, const lk_frag_key *key) -> lk_frag * {
         const auto row = of(self).frags_.find(*key);
         return row == of(self).frags_.end() ? nullptr : &row->second;

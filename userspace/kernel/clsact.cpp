@@ -58,7 +58,7 @@ bool is_named(const TcObject &filter, std::string_view program) {
 
 bool is_named_ours(const TcObject &filter) {
     return is_named(filter, uplink_program) || is_named(filter, tunnel_in_program) ||
-           is_named(filter, tunnel_out_program);
+           is_named(filter, tunnel_out_program) || is_named(filter, serve_program);
 }
 
 Result<void> attach_clsact(int ifindex, int program_fd, const std::function<Result<void>()> &qdisc_made,

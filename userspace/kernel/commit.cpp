@@ -45,6 +45,7 @@ Result<void> write_rows(const KernelMaps &maps, const Rows &rows) {
     if (auto put = maps.gw_port.put_all(rows.gw_port_keys, rows.gw_port_values); !put) return put;
     if (auto put = maps.gw_net.put_all(rows.gw_net_keys, rows.gw_net_values); !put) return put;
     if (auto put = maps.boots.put_all(rows.boot_keys, rows.boot_values); !put) return put;
+    if (auto put = maps.serves.put_all(rows.serve_keys, rows.serve_values); !put) return put;
     return maps.net.put_all(rows.net_keys, rows.net_values);
 }
 
@@ -52,6 +53,7 @@ Result<void> erase_rows(const KernelMaps &maps, const Rows &rows) {
     if (auto erased = maps.gw_net.erase_all(rows.gw_net_keys); !erased) return erased;
     if (auto erased = maps.gw_port.erase_all(rows.gw_port_keys); !erased) return erased;
     if (auto erased = maps.boots.erase_all(rows.boot_keys); !erased) return erased;
+    if (auto erased = maps.serves.erase_all(rows.serve_keys); !erased) return erased;
     return maps.net.erase_all(rows.net_keys);
 }
 

@@ -48,6 +48,10 @@ Result<KernelMaps> KernelMaps::open(const std::string &dir) {
     if (!net) return net.error();
     auto boots = Map<lk_boot, __u32>::open(dir, "lk_boots", BPF_MAP_TYPE_HASH);
     if (!boots) return boots.error();
+    auto serves = Map<lk_serve_net, __u32>::open(dir, "lk_serves", BPF_MAP_TYPE_LPM_TRIE);
+    if (!serves) return serves.error();
+    auto serve_old = Map<lk_served, __u64>::open(dir, "lk_serve_old", BPF_MAP_TYPE_HASH, LK_SERVE_OLD);
+    if (!serve_old) return serve_old.error();
     auto frags = Map<lk_frag_key, lk_frag>::open(dir, "lk_frags", BPF_MAP_TYPE_LRU_HASH);
     if (!frags) return frags.error();
     auto marks = Map<int, lk_mark>::open(dir, "lk_marks", BPF_MAP_TYPE_SK_STORAGE);
@@ -66,11 +70,12 @@ Result<KernelMaps> KernelMaps::open(const std::string &dir) {
     if (!ids_memory) return ids_memory.error();
     if (static_cast<const lk_word *>(word_memory->data())->abi != LK_ABI_VERSION)
         return failure(dir + "/lk_word is of another version of leakbpf");
-    return KernelMaps{
-        std::move(*word),   std::move(*ids),    std::move(*devs),        std::move(*hosts),
-        std::move(*gw),     std::move(*gw_net), std::move(*gw_port),     std::move(*net),
-        std::move(*boots),  std::move(*frags),  std::move(*marks),       std::move(*counts),
-        std::move(*limits), std::move(*events), std::move(*word_memory), std::move(*ids_memory)};
+    return KernelMaps{std::move(*word),    std::move(*ids),         std::move(*devs),
+                      std::move(*hosts),   std::move(*gw),          std::move(*gw_net),
+                      std::move(*gw_port), std::move(*net),         std::move(*boots),
+                      std::move(*serves),  std::move(*serve_old),   std::move(*frags),
+                      std::move(*marks),   std::move(*counts),      std::move(*limits),
+                      std::move(*events),  std::move(*word_memory), std::move(*ids_memory)};
 }
 
 std::uint32_t KernelMaps::epoch() const {

@@ -37,6 +37,8 @@ struct KernelMaps {
     Map<lk_set_port, __u32> gw_port;
     Map<lk_set_net, __u32> net;
     Map<lk_boot, __u32> boots;
+    Map<lk_serve_net, __u32> serves;
+    Map<lk_served, __u64> serve_old;
     Map<lk_frag_key, lk_frag> frags;
     Map<int, lk_mark> marks;
     RawMap counts;

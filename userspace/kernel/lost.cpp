@@ -28,7 +28,8 @@ constexpr MapShape guard_shape{guard_map_name, BPF_MAP_TYPE_ARRAY, sizeof(__u32)
 constexpr __u32 halves[] = {0, 1};
 
 bool is_for_devices(std::string_view program) {
-    return program == uplink_program || program == tunnel_in_program || program == tunnel_out_program;
+    return program == uplink_program || program == tunnel_in_program || program == tunnel_out_program ||
+           program == serve_program;
 }
 
 bool is_named(const RawMap &map, std::string_view name) {

@@ -14,6 +14,7 @@ namespace skeleton {
 #include "gate.skel.h"
 #include "gate_cgroup.skel.h"
 #include "lsm.skel.h"
+#include "serve.skel.h"
 #include "tunnel.skel.h"
 #include "uplink.skel.h"
 #include "uplink_exact.skel.h"
@@ -38,6 +39,10 @@ std::array<EmbeddedObject, 2> embedded_objects() {
 
 EmbeddedObject tunnel_object() {
     return {"lk_tunnel", bytes(skeleton::lk_tunnel__elf_bytes)};
+}
+
+EmbeddedObject serve_object() {
+    return {"lk_serve", bytes(skeleton::lk_serve__elf_bytes)};
 }
 
 EmbeddedObject gate_object() {
@@ -66,6 +71,7 @@ std::uint64_t embedded_digest() {
     for (const auto &object : embedded_objects())
         add(object);
     add(tunnel_object());
+    add(serve_object());
     add(gate_object());
     add(gate_cgroup_object());
     add(compat_object());

@@ -18,6 +18,7 @@ struct EmbeddedObject {
 // The uplink's first. Every kernel must take these.
 std::array<EmbeddedObject, 2> embedded_objects();
 EmbeddedObject tunnel_object(); // loaded where there is a tunnel that leads to a resolver
+EmbeddedObject serve_object();  // loaded where an uplink has services
 // The second gate's, of which one is loaded: the first needs BTF and netfilter links.
 EmbeddedObject gate_object();
 EmbeddedObject gate_cgroup_object();

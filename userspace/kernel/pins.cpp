@@ -26,6 +26,9 @@ std::string Pins::tcx_link(int ifindex) const {
 std::string Pins::tunnel_link(bool ingress, int ifindex) const {
     return fmt::format("{}/tunnel{}-{}", links(), ingress ? "in" : "out", ifindex);
 }
+std::string Pins::serve_link(int ifindex) const {
+    return fmt::format("{}/serve-{}", links(), ifindex);
+}
 std::string Pins::clsact(int ifindex) const {
     return fmt::format("{}/clsact-{}", links(), ifindex);
 }

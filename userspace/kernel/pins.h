@@ -25,6 +25,7 @@ struct Pins {
     std::string document(std::uint32_t epoch) const;
     std::string tcx_link(int ifindex) const;
     std::string tunnel_link(bool ingress, int ifindex) const;
+    std::string serve_link(int ifindex) const;
     std::string clsact(int ifindex) const;       // our program: this uplink has it by clsact
     std::string clsact_qdisc(int ifindex) const; // a directory: the clsact qdisc there was made by us
     std::string

@@ -76,7 +76,7 @@ Result<void> open_pinned(const Pins &pins, const std::string &name, std::uint32_
     if (!object_info || object_info->kind != BpfKind::program || object_info->name != name)
         return failure(path + " is not our program");
     const auto info = program_info(opened.fd.get());
-    const bool must_use = name == uplink_program || name == tunnel_out_program ||
+    const bool must_use = name == uplink_program || name == tunnel_out_program || name == serve_program ||
                           name == gate_netfilter_program || name == gate_cgroup_program;
     if (must_use && std::ranges::find(info->map_ids, word_map_id) == info->map_ids.end())
         return failure(path + " works with other maps than those pinned beside it");
@@ -90,6 +90,7 @@ bool is_there(const Pins &pins, const std::string &name, std::uint32_t word_map_
 }
 
 constexpr const char *gate_programs[] = {gate_netfilter_program, gate_cgroup_program};
+constexpr const char *serve_programs[] = {serve_program};
 constexpr const char *tunnel_programs[] = {tunnel_in_program, tunnel_out_program};
 
 } // namespace
@@ -106,7 +107,9 @@ Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id) {
         }
     }
     // Those that are not there, or not as they should be, are loaded when they are wanted.
-    for (const auto &names : {std::span{tunnel_programs}, std::span{gate_programs}})
+    for (const auto &names :
+         {std::span<const char *const>{tunnel_programs}, std::span<const char *const>{gate_programs},
+          std::span<const char *const>{serve_programs}})
         for (const char *name : names)
             (void)open_pinned(pins, name, word_map_id, programs);
     return programs;
@@ -121,6 +124,14 @@ Result<void> want_tunnel_programs(const Pins &pins, std::uint32_t word_map_id, P
     for (const char *name : tunnel_programs)
         if (auto opened = open_pinned(pins, name, word_map_id, programs); !opened) return opened;
     return {};
+}
+
+Result<void> want_serve_program(const Pins &pins, std::uint32_t word_map_id, Programs &programs) {
+    if (is_there(pins, serve_program, word_map_id, programs)) return {};
+    if (auto removed = remove_pin(fmt::format("{}/{}", pins.programs(), serve_program)); !removed)
+        return removed;
+    if (auto loaded = load_and_pin(serve_object(), pins, pins.programs()); !loaded) return loaded;
+    return open_pinned(pins, serve_program, word_map_id, programs);
 }
 
 Result<void> want_gate_program(const Pins &pins, std::uint32_t word_map_id, Programs &programs) {
@@ -143,7 +154,8 @@ bool programs_are_current(const Pins &pins) {
 
 bool maps_suit_objects(const Pins &pins) {
     const auto always = embedded_objects();
-    for (const auto &embedded : {always[0], always[1], tunnel_object(), gate_cgroup_object()}) {
+    for (const auto &embedded :
+         {always[0], always[1], tunnel_object(), serve_object(), gate_cgroup_object()}) {
         auto object = open_object(embedded);
         if (!object) return false;
         bpf_map *map = nullptr;

@@ -14,6 +14,7 @@ namespace lk {
 constexpr const char *uplink_program = "lk_egress";
 constexpr const char *tunnel_in_program = "lk_tunnel_in";
 constexpr const char *tunnel_out_program = "lk_tunnel_out";
+constexpr const char *serve_program = "lk_serve_in";
 
 constexpr const char *gate_netfilter_program = "lk_gate_filter";
 constexpr const char *gate_cgroup_program = "lk_gate_cgroup";
@@ -30,6 +31,9 @@ Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id);
 // Loads and pins the tunnels' programs beside the others if they are not in PROGRAMS, and adds them.
 // Verifying them takes as long as the rest together, and most machines have no tunnel when they come up.
 Result<void> want_tunnel_programs(const Pins &pins, std::uint32_t word_map_id, Programs &programs);
+
+// The same for the program that sees who asks services.
+Result<void> want_serve_program(const Pins &pins, std::uint32_t word_map_id, Programs &programs);
 
 // The same for the second gate's program: the netfilter one if the kernel takes it, else the other.
 Result<void> want_gate_program(const Pins &pins, std::uint32_t word_map_id, Programs &programs);

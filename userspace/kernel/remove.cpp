@@ -53,6 +53,8 @@ void end_hooks(Removal &removal, const std::vector<std::string> &directories, co
     for (const auto &directory : directories)
         removal.end_links(Pins{directory}.links(), "tunnel");
     for (const auto &directory : directories)
+        removal.end_links(Pins{directory}.links(), "serve-");
+    for (const auto &directory : directories)
         removal.end_links(Pins{directory}.links(), "gate-");
     for (const auto &directory : directories)
         removal.end_links(Pins{directory}.links(), "uplink-");
@@ -81,7 +83,8 @@ Result<void> State::remove_others(const Place &place) {
     // A clsact qdisc that they made and we use now is ours to remove one day.
     for (const auto &directory : others)
         for (const int ifindex : pinned_ifindexes(Pins{directory}.links(), "qdisc"))
-            if (path_exists(ours.clsact(ifindex)) || path_exists(ours.tunnel_link(true, ifindex)))
+            if (path_exists(ours.clsact(ifindex)) || path_exists(ours.tunnel_link(true, ifindex)) ||
+                path_exists(ours.serve_link(ifindex)))
                 removal.keep(make_directory(ours.clsact_qdisc(ifindex)));
     end_hooks(removal, others, place, false);
     for (const auto &directory : others)

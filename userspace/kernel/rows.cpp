@@ -7,6 +7,8 @@
 #include <map>
 #include <numeric>
 
+#include "image/serve_rows.h"
+
 namespace lk {
 
 namespace {
@@ -82,6 +84,11 @@ void Rows::add(const GatewaySet &set, std::uint32_t id, const IdSource &ids) {
         if (i == 0 || set.bootstrap[i - 1].server != row.server) boot(row, {}, LK_BOOT_SERVER);
         boot(row, row.name.wire(), LK_BOOT_NAMED);
     }
+    for (const auto &service : set.services)
+        for (const auto &key : serve_keys_of(service, id)) {
+            serve_keys.push_back(key);
+            serve_values.push_back(1);
+        }
 }
 
 void Rows::add(const NetSet &set, std::uint32_t id) {

@@ -22,6 +22,8 @@ struct Rows {
     std::vector<__u32> gw_port_values;
     std::vector<lk_boot> boot_keys; // by server the row that says so, then its names
     std::vector<__u32> boot_values;
+    std::vector<lk_serve_net> serve_keys;
+    std::vector<__u32> serve_values;
     std::vector<lk_set_net> net_keys;
     std::vector<__u32> net_values;
 

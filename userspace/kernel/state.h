@@ -6,8 +6,8 @@
 //   BPFFS/leakbpf/                    0700; its flock serialises creation and removal of namespaces'
 //   directories BPFFS/leakbpf/net-COOKIE-vABI/    one network namespace; its flock is Lock (bpffs refuses
 //   dots in names)
-//       maps/lk_*   progs/lk_*   links/uplink-IFINDEX   links/clsact-IFINDEX   links/cgroup-HOOK
-//       gate-KIND
+//       maps/lk_*   progs/lk_*   links/uplink-IFINDEX   links/clsact-IFINDEX   links/serve-IFINDEX
+//       links/cgroup-HOOK gate-KIND
 //       document-EPOCH   follow/ stale-N/ what was found broken or made by another build; it judges on until
 //       remove_others()
 // progs/ comes into being by a rename when everything else is there: state without it is half-written.
@@ -136,6 +136,14 @@ class State {
     Result<void> detach_tunnel(int ifindex); // the tunnel may be gone
     std::vector<int> tunnels() const;        // that have a pin of ours, sorted
     bool tunnel_alive(int ifindex) const;    // both programs run there
+
+    // Our program on the ingress of an uplink that has services. Idempotent.
+    Result<void> attach_serve(int ifindex);
+    Result<void> detach_serve(int ifindex); // the device may be gone
+    std::vector<int> serves() const;        // devices that have a pin of it, sorted
+    bool serve_alive(int ifindex) const;
+    // Sessions that are to be answered though nobody saw them begin.
+    Result<void> keep_sessions(const std::vector<lk_served> &sessions);
 
     // sock_create first, then marks for sockets that already exist, then connect, getpeername, setsockopt.
     // Idempotent.

@@ -63,6 +63,7 @@ Result<void> sweep(const KernelMaps &maps) {
     if (auto swept = keep_only(maps.gw_net, ids->gateways, note_ports); !swept) return swept;
     if (auto swept = keep_only(maps.gw_port, ports, [](__u32) {}); !swept) return swept;
     if (auto swept = keep_only(maps.boots, ids->gateways, [](__u32) {}); !swept) return swept;
+    if (auto swept = keep_only(maps.serves, ids->gateways, [](__u32) {}); !swept) return swept;
     return keep_only(maps.net, ids->nets, [](__u32) {});
 }
 

@@ -168,6 +168,7 @@ Result<std::optional<std::string>> State::attach_uplink(int ifindex, HookKind ki
 
 Result<void> State::detach_uplink(int ifindex) {
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here.error();
+    if (auto dropped = detach_serve(ifindex); !dropped) return dropped; // what nobody may answer is not noted
     const Keeper keeper{impl_->pins};
     if (auto dropped = drop_link(impl_->pins, ifindex); !dropped) return dropped;
     if (auto removed = remove_tree(impl_->pins.full_queue(ifindex)); !removed) return removed;

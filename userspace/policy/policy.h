@@ -53,6 +53,17 @@ struct BootstrapName {
     auto operator<=>(const BootstrapName &) const = default;
 };
 
+// --serve PROTO/PORT[@CIDR]: a service here, or in a container whose port is published here, that may answer
+// whoever asks it by the uplink.
+struct ServedPort {
+    Protocol protocol = Protocol::tcp; // tcp or udp
+    std::uint16_t port = 0;            // host byte order; as it stands on the wire
+    std::optional<Prefix> from;        // none: everybody, in both families
+    static Result<ServedPort> parse(std::string_view text);
+    std::string str() const;
+    auto operator<=>(const ServedPort &) const = default;
+};
+
 // --vpn-user USER|UID. uid 0 and 65534 are refused.
 struct VpnUser {
     uid_t uid = 0;
@@ -91,6 +102,7 @@ struct Policy {
     std::vector<Gateway> gateways;        // sorted, unique
     std::vector<Resolver> resolvers;      // in the order given
     std::vector<BootstrapName> bootstrap; // sorted, unique
+    std::vector<ServedPort> services;     // sorted, unique
     std::vector<VpnUser> vpn_users;
     std::vector<VpnCgroup> vpn_cgroups;
     std::optional<Fwmark> vpn_mark;
@@ -114,6 +126,7 @@ struct Policy {
 constexpr std::size_t max_gateways = 100'000; // rows for --nat64 included
 constexpr std::size_t max_lan_prefixes = 10'000;
 constexpr std::size_t max_bootstrap_names = 64, max_bootstrap_wire = 127;
+constexpr std::size_t max_services = 256;
 
 // File names of the executables that make packet sockets because a link needs it (DHCP, 802.1X, discovery).
 const std::vector<std::string> &link_programs();

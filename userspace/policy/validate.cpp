@@ -42,6 +42,8 @@ Result<void> check_sizes(const Policy &policy) {
     if (auto fits = check_size("names of --bootstrap-dns", policy.bootstrap.size(), max_bootstrap_names);
         !fits)
         return fits;
+    if (auto fits = check_size("services of --serve", policy.services.size(), max_services); !fits)
+        return fits;
     if (policy.vpn_users.size() > LK_MAX_UIDS)
         return bad_input(
             fmt::format("{} VPN users: expected {} at most; name a cgroup of them with --vpn-cgroup",
@@ -58,7 +60,7 @@ Result<void> check_combination(const Policy &policy) {
         return bad_input(
             fmt::format("--lockdown allows no gateway, and --gw {} was given: leave out one of the two",
                         policy.gateways.front().str()));
-    if (!policy.lockdown && policy.gateways.empty() && !daemon)
+    if (!policy.lockdown && policy.gateways.empty() && !daemon && policy.services.empty())
         return bad_input(
             "nothing may leave: expected a gateway (--gw), a VPN user (--vpn-user) or a VPN cgroup "
             "(--vpn-cgroup); say --lockdown if that is what you want");
@@ -71,6 +73,11 @@ Result<void> check_combination(const Policy &policy) {
             fmt::format("--lockdown lets no name be asked, and --bootstrap-dns {} was given: leave "
                         "out one of the two",
                         policy.bootstrap.front().str()));
+    if (policy.lockdown && !policy.services.empty())
+        return bad_input(
+            fmt::format("--lockdown lets nobody be answered, and --serve {} was given: leave out "
+                        "one of the two",
+                        policy.services.front().str()));
     for (const auto &resolver : policy.resolvers)
         for (const auto &boot : policy.bootstrap)
             if (boot.server == resolver.address)
@@ -111,6 +118,9 @@ Result<void> check_values(const Policy &policy) {
                 fmt::format("the gateway {} is the whole Internet, which would be no filter at all: "
                             "name the addresses of the VPN's servers",
                             gateway.str()));
+    for (const auto &service : policy.services)
+        if (service.port == 0 || (service.protocol != Protocol::tcp && service.protocol != Protocol::udp))
+            return bad_input(fmt::format("--serve {}: expected tcp or udp and a port", service.str()));
     for (const auto &user : policy.vpn_users)
         if (auto fits = check_vpn_uid(user); !fits) return fits;
     for (const auto &cgroup : policy.vpn_cgroups)
@@ -156,6 +166,7 @@ const std::vector<std::string> &link_programs() {
 Policy normalise(Policy policy) {
     sort_unique(policy.gateways);
     sort_unique(policy.bootstrap);
+    sort_unique(policy.services);
     sort_unique(policy.lan);
     sort_unique(policy.nat64);
     sort_unique(policy.tunnels);

@@ -37,6 +37,9 @@ std::vector<std::vector<std::string>> policy_rows(const Policy &policy) {
     row("gateways", policy.gateways.empty() ? "none" : shown(policy.gateways, str));
     row("resolvers", policy.resolvers.empty() ? "none: port 53 is refused" : shown(policy.resolvers, str));
     row("bootstrap DNS", shown(policy.bootstrap, str));
+    row("served", policy.services.empty()
+                      ? ""
+                      : shown(policy.services, str) + "; who asks there sees this machine's own address");
     row("VPN users", shown(policy.vpn_users, user_shown));
     row("VPN cgroups", shown(policy.vpn_cgroups, [](const VpnCgroup &cgroup) { return plain(cgroup.path); }));
     if (policy.vpn_mark) row("VPN mark", policy.vpn_mark->str());

@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "cases/judges/image.h"
 #include "image/gateway_table.h"
@@ -72,6 +73,32 @@ class PrefixTable {
     std::set<__u32, std::greater<>> lengths_;
 };
 
+// Services: each length is looked up in turn.
+class ServeTable {
+  public:
+    void put(const lk_serve_net &key) {
+        keys_.put(cut(key, key.prefix_bits), 1);
+        lengths_.insert(key.prefix_bits);
+    }
+    const __u32 *find(const lk_serve_net &key) const {
+        for (const __u32 length : lengths_)
+            if (length <= key.prefix_bits)
+                if (const __u32 *value = keys_.find(cut(key, length))) return value;
+        return nullptr;
+    }
+
+  private:
+    static lk_serve_net cut(lk_serve_net key, __u32 prefix_bits) {
+        auto *address = reinterpret_cast<unsigned char *>(&key.addr);
+        key.prefix_bits = prefix_bits;
+        for (unsigned bit = prefix_bits - LK_SERVE_BITS; bit < 128; ++bit)
+            address[bit / 8] &= static_cast<unsigned char>(~(0x80u >> (bit % 8)));
+        return key;
+    }
+    ByteTable<lk_serve_net, __u32> keys_;
+    std::set<__u32, std::greater<>> lengths_;
+};
+
 class NativeJudge {
   public:
     explicit NativeJudge(const World &world);
@@ -85,6 +112,9 @@ class NativeJudge {
     ByteTable<lk_set_port, __u32> gw_port_;
     PrefixTable<__u32> net_;
     ByteTable<lk_boot, __u32> boots_;
+    ServeTable serves_;
+    std::vector<std::vector<std::uint8_t>> arrived_;
+    std::map<__u32, std::vector<std::uint64_t>> buckets_;
     ByteTable<lk_frag_key, lk_frag> frags_;
 };
 

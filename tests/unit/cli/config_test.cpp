@@ -30,6 +30,7 @@ const std::map<std::string, Sample> &samples() {
             daemon)},
         {"dns", on({"10.42.0.1", "[2001:db8::53]:5353", "10.42.0.1"})},
         {"bootstrap-dns", on({"198.51.100.53=B.example,a.example", "2001:db8::5=c.example"})},
+        {"serve", on({"tcp/22@203.0.113.0/24", "udp/4433", "tcp/22@203.0.113.0/24"})},
         {"vpn-user", on({"107", "daemon", "107"})},
         {"vpn-cgroup", on({"system.slice/vpn.service", "vpn.slice"})},
         {"vpn-mark", on({"0x10/0xff"})},

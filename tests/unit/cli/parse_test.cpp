@@ -138,6 +138,8 @@ TEST(CommandLine, BadInput) {
         {"attach --lockdown --bootstrap-dns 198.51.100.53", "\"198.51.100.53\"", "--bootstrap-dns: "},
         {"attach --lockdown --bootstrap-dns ns.example=a.b", "\"ns.example\"", "--bootstrap-dns takes"},
         {"attach --lockdown --bootstrap-dns 198.51.100.53=a..b", "\"a..b\"", "--bootstrap-dns: "},
+        {"attach --lockdown --serve ssh", "\"ssh\"", "--serve: "},
+        {"attach --lockdown --serve tcp/22", "tcp/22", "--lockdown"},
         {"attach --lockdown --bootstrap-dns 198.51.100.53=a.b", "198.51.100.53=a.b", "--lockdown"},
         {"attach --vpn-user no-such-user-here", "\"no-such-user-here\"", "--vpn-user: "},
         {"attach --vpn-user 0", "\"0\"", "--vpn-user: "},
@@ -191,7 +193,8 @@ Result<AttachRequest> request_of(const std::string &line) {
 TEST(PolicyOptions, EachReachesThePolicy) {
     const auto made = request_of(
         "eth0 --gw 198.51.100.7:1194/udp --gw [2001:db8::7]:51820/udp eth1 --dns 10.42.0.1 --dns "
-        "[2001:db8::53]:53 --bootstrap-dns 198.51.100.53=B.example,a.example --vpn-user 105 --vpn-cgroup "
+        "[2001:db8::53]:53 --bootstrap-dns 198.51.100.53=B.example,a.example --serve udp/4433 --serve "
+        "tcp/22@::/0 --vpn-user 105 --vpn-cgroup "
         "system.slice/vpn.service --vpn-mark 0x10/0xff --lan "
         "100.64.0.0/10 --no-lan --lan-names --no-multicast --nat64 64:ff9b::/96 --tunnel wg9 --inside vnet0 "
         "--pppoe --only --strict --action drop --hook clsact --lock-sockets --sockets-for tcpdump");
@@ -205,6 +208,8 @@ TEST(PolicyOptions, EachReachesThePolicy) {
     EXPECT_EQ(policy.resolvers[1].str(), Resolver::parse("2001:db8::53").value().str());
     ASSERT_EQ(policy.bootstrap.size(), 2u);
     EXPECT_EQ(policy.bootstrap[1].str(), "198.51.100.53=b.example");
+    ASSERT_EQ(policy.services.size(), 2u);
+    EXPECT_EQ(policy.services[0].str(), "tcp/22@::/0");
     EXPECT_EQ(policy.vpn_users.at(0).uid, 105u);
     EXPECT_EQ(policy.vpn_cgroups.at(0).path, "system.slice/vpn.service");
     EXPECT_EQ(policy.vpn_mark->value, 0x10u);

@@ -191,6 +191,10 @@ TEST(Guarantees, Notes) {
                     f.cgroups = {CgroupLayout::Kind::hybrid, {"/sys/fs/cgroup/unified"}};
                 }),
                 ElementsAre(HasSubstr("at /sys/fs/cgroup/unified")));
+    EXPECT_THAT(notes([](Findings &f) {
+                    f.deaf_services = {"eth0", "eth1"};
+                }),
+                ElementsAre(HasSubstr("missing on eth0, eth1")));
     // What Linux gives to sockets by itself, and what queries are translated to.
     const auto of_ports = [&notes](const LocalPorts &ports) {
         return notes([&ports](Findings &f) { f.local_ports = ports; });

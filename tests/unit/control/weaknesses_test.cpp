@@ -53,6 +53,17 @@ TEST(Weaknesses, ASecondGateGoesWithAFollower) {
     EXPECT_THAT(judged(status).weaknesses, IsEmpty());
 }
 
+TEST(Weaknesses, ServicesNeedTheHookThatSeesWhoAsks) {
+    Status status = well();
+    status.document.scopes[0].policy.lockdown = false;
+    status.document.scopes[0].policy.services = {ServedPort::parse("tcp/22").value()};
+    status.built = build_image(status.document, status.topology);
+    EXPECT_THAT(judged(status).weaknesses,
+                ElementsAre(HasSubstr("eth0 has no living hook that sees who asks")));
+    status.serves = {2};
+    EXPECT_THAT(judged(status).weaknesses, IsEmpty());
+}
+
 TEST(Weaknesses, NoneWhereAllIsWell) {
     const Status status = judged(well());
     EXPECT_THAT(status.weaknesses, IsEmpty());

@@ -29,6 +29,27 @@ struct Ids {
 
 } // namespace
 
+TEST(Rows, AServiceHasARowForEachFamily) {
+    Rows rows;
+    Ids ids;
+    GatewaySet set;
+    set.services = {ServedPort::parse("tcp/22").value(), ServedPort::parse("udp/443@203.0.113.0/24").value(),
+                    ServedPort::parse("tcp/80@::/0").value()};
+    rows.add(set, 42, ids.source);
+    ASSERT_EQ(rows.serve_keys.size(), 4u);
+    ASSERT_EQ(rows.serve_values.size(), 4u);
+    const auto is = [&](std::size_t i, unsigned bits, int port, int proto, int family) {
+        const auto &key = rows.serve_keys[i];
+        return key.set == 42 && key.prefix_bits == LK_SERVE_BITS + bits && key.port == htons(port) &&
+               key.proto == proto && key.family == family;
+    };
+    EXPECT_TRUE(is(0, 96, 22, 6, 4));
+    EXPECT_TRUE(is(1, 0, 22, 6, 6));
+    EXPECT_TRUE(is(2, 96 + 24, 443, 17, 4));
+    EXPECT_TRUE(is(3, 0, 80, 6, 6));
+    EXPECT_EQ(rows.serve_keys[2].addr.w[3], htonl(0xcb007100));
+}
+
 TEST(Rows, AHostIsKeyedBySetAndMappedAddress) {
     Rows rows;
     Ids ids;

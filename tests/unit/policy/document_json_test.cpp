@@ -20,6 +20,7 @@ Policy full_policy() {
         policy.gateways.push_back(*Gateway::parse(text));
     policy.resolvers = {*Resolver::parse("10.42.0.1"), *Resolver::parse("[2001:db8::53]:5353")};
     policy.bootstrap = BootstrapName::parse_list("198.51.100.53=a.example,vpn.example.org").value();
+    policy.services = {*ServedPort::parse("tcp/22"), *ServedPort::parse("udp/51820@2001:db8::/32")};
     policy.vpn_users = {{105, "openvpn"}, {4294967294u, "4294967294"}};
     policy.vpn_cgroups = {{"/system.slice/openvpn.service", 0xffffffffffffffffull, 2},
                           {"/\xff\xfe odd\n", 7, 1}};
