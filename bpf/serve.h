@@ -21,12 +21,12 @@
 #define LK_SERVE_HALF_LIFE  LK_SERVE_SECONDS(60)   /* TCP: asked, and not yet agreed on */
 #define LK_SERVE_TCP_LIFE   LK_SERVE_SECONDS(7800) /* idle: beyond the keepalives of Linux, 2 h */
 #define LK_SERVE_CLOSE_LIFE LK_SERVE_SECONDS(120)  /* idle, after the service's FIN or RST */
-#define LK_SERVE_UDP_LIFE   LK_SERVE_SECONDS(180)  /* idle */
+#define LK_SERVE_UDP_LIFE   LK_SERVE_SECONDS(180)  /* after the last that came in: answers prolong nothing */
 
 enum lk_serve_state {
     LK_SERVE_ASKED = 0,
-    LK_SERVE_ANSWERED, /* TCP: the SYN-ACK went out, and its number is known */
-    LK_SERVE_SETTLED,  /* TCP: the remote end has seen it; UDP: it was answered */
+    LK_SERVE_ANSWERED, /* TCP: the SYN-ACK went out, and its number is known; UDP: any answer */
+    LK_SERVE_SETTLED,  /* TCP: the remote end has seen it; UDP: and something more came in */
     LK_SERVE_CLOSING,
     LK_SERVE_KEPT, /* the socket remembers by itself */
 };
@@ -180,7 +180,7 @@ static __always_inline __u32 lk_serve_take(const struct lk_serve_bucket *bucket,
     return soft ? (__u32)(soft % LK_SERVE_SLOTS) : LK_NAT_NONE;
 }
 
-/* The slot that the flow got, or LK_NAT_NONE; its state and until when are the caller's to write. */
+/* The slot that the flow got, or LK_NAT_NONE. */
 static __always_inline __u32 lk_serve_put(struct lk_serve_bucket *bucket, __u32 tag, __u32 now,
                                           const struct lk_served *flow) {
     const __u32 who = lk_serve_who(flow);
@@ -189,6 +189,8 @@ static __always_inline __u32 lk_serve_put(struct lk_serve_bucket *bucket, __u32 
     at &= LK_SERVE_SLOTS - 1;
     bucket->tag[at] = tag;
     bucket->who[at] = who;
+    bucket->state[at] = LK_SERVE_ASKED;
+    bucket->until[at] = now + LK_SERVE_HALF_LIFE;
     bucket->number[at] = 0;
     bucket->flow[at] = *flow;
     return at;
@@ -219,6 +221,7 @@ static __always_inline void lk_serve_note(struct lk_serve_bucket *bucket, __u32 
     } else {
         at &= LK_SERVE_SLOTS - 1;
         state = bucket->state[at];
+        if (!tcp && state == LK_SERVE_ANSWERED) state = LK_SERVE_SETTLED;
         if (tcp) {
             if (head->tcp_flags & LK_TCP_RST) return;
             if (opens && (state == LK_SERVE_CLOSING || state == LK_SERVE_KEPT)) state = LK_SERVE_ASKED;
@@ -246,8 +249,7 @@ static __always_inline int lk_serve_answers(struct lk_serve_bucket *bucket, __u3
     at &= LK_SERVE_SLOTS - 1;
     __u32 state = bucket->state[at];
     if (flow->proto != LK_PROTO_TCP) {
-        bucket->state[at] = LK_SERVE_SETTLED;
-        bucket->until[at] = now + LK_SERVE_UDP_LIFE;
+        if (state == LK_SERVE_ASKED) bucket->state[at] = LK_SERVE_ANSWERED;
         return 1;
     }
     if (head->tcp_flags & LK_TCP_SYN) {

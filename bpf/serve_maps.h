@@ -122,7 +122,9 @@ __noinline int lk_room_served(struct __sk_buff *skb) {
     if (!lk_serve_is_live(c)) return 0;
     if (!sk || known) return 1;
     own = bpf_sk_storage_get(&lk_serve_own, sk, &c->flow, BPF_SK_STORAGE_GET_F_CREATE);
-    if (own) *own = c->flow;
+    if (!own) return 1;
+    *own = c->flow;
+    bpf_map_delete_elem(&lk_serve_old, &c->flow); /* it ends with the socket now */
     return 1;
 }
 

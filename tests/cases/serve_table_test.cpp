@@ -133,18 +133,46 @@ TEST_F(ServeTable, AClosedConnectionEndsSoon) {
     EXPECT_FALSE(served(out(ack)));
 }
 
-TEST_F(ServeTable, UdpLivesThreeMinutesBeyondEachPacket) {
+TEST_F(ServeTable, UdpLivesThreeMinutesBeyondWhatCame) {
     const Packet query = udp("203.0.113.200", "192.168.1.10", 50000, 4433),
                  reply = udp("192.168.1.10", "203.0.113.200", 4433, 50000);
     EXPECT_FALSE(served(reply));
     comes(query);
     at(178);
-    EXPECT_TRUE(served(reply));
-    at(350);
-    EXPECT_TRUE(served(reply));
+    EXPECT_TRUE(served(reply)); // which prolongs nothing
+    at(182);
+    EXPECT_FALSE(served(reply));
     comes(query);
+    at(350);
+    comes(query);
+    at(528);
+    EXPECT_TRUE(served(reply));
     at(532);
     EXPECT_FALSE(served(reply));
+}
+
+// Forged sources that are answered once each are no conversations.
+TEST_F(ServeTable, UdpThatIsAnsweredOnceGivesWay) {
+    const auto query = [](unsigned port, const std::string &from) {
+        return udp(from, "192.168.1.10", port, 4433);
+    };
+    const auto reply = [](unsigned port, const std::string &to) {
+        return udp("192.168.1.10", to, 4433, port);
+    };
+    const std::string friendly = "203.0.113.200";
+    for (int i = 0; i < 2; ++i) {
+        comes(query(50000, friendly));
+        EXPECT_TRUE(served(reply(50000, friendly)));
+    }
+    for (unsigned i = 0; i < 100000; ++i) {
+        const std::string from =
+            "100." + std::to_string(i % 251) + "." + std::to_string(i / 251 % 251) + ".1";
+        comes(query(1 + i % 60000, from));
+        served(reply(1 + i % 60000, from));
+    }
+    EXPECT_TRUE(served(reply(50000, friendly)));
+    comes(query(50001, friendly));
+    EXPECT_TRUE(served(reply(50001, friendly)));
 }
 
 TEST_F(ServeTable, OneHostHasItsShare) {

@@ -122,10 +122,12 @@ Result<void> put_hooks(State &state, const Plan &plan, const std::vector<NewServ
                        Monitor &monitor, bool follow, Built &built, std::string &no_gate) {
     if (Result<void> done = state.attach_cgroup_hooks(); !done) return done.error();
     // Whoever asked a service before it was seen, and since the sessions were kept before the commit.
-    (void)attach_serves(state, plan.document, monitor.topology(), built.uplinks);
+    const HookAnswer serves = attach_serves(state, plan.document, monitor.topology(), built.uplinks);
     keep_sessions(state, plan.document, monitor.topology(), fresh);
     const HookAnswer hooks = attach_hooks(state, plan.document, monitor.topology(), built.uplinks);
-    if (!hooks.failed.empty()) return Error{hooks.exit, fmt::format("{}", fmt::join(hooks.failed, "; "))};
+    for (const HookAnswer *answer : {&hooks, &serves})
+        if (!answer->failed.empty())
+            return Error{answer->exit, fmt::format("{}", fmt::join(answer->failed, "; "))};
     std::vector<std::string> notices = built.notices;
     notices.insert(notices.end(), hooks.notices.begin(), hooks.notices.end());
     // A device or address that came while we were at it.

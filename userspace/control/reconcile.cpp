@@ -117,7 +117,7 @@ HookAnswer attach_serves(State &state, const Document &document, const Topology 
 
 HookAnswer attach_hooks(State &state, const Document &document, const Topology &topology,
                         const std::vector<int> &uplinks, const std::vector<UplinkHook> &there) {
-    HookAnswer answer = attach_serves(state, document, topology, uplinks);
+    HookAnswer answer;
     if (uplinks.empty()) return answer;
     const ScopeView view(document, topology);
     for (const int ifindex : uplinks) {
@@ -238,12 +238,17 @@ Result<Built> reconcile(State &state, const Document &wanted, const Topology &to
     Built built = build_image(document, topology);
     attach_tunnels(state, document, topology, built);
     const HookAnswer hooks = attach_hooks(state, document, topology, built.uplinks, *before);
+    const HookAnswer serves =
+        attach_serves(state, document, topology, built.uplinks); // what guards comes first
     built.notices.insert(built.notices.end(), hooks.notices.begin(), hooks.notices.end());
     if (const Result<std::uint32_t> epoch = state.commit(built.image, document); !epoch) return epoch.error();
     if (!hooks.failed.empty())
         return Error{hooks.exit,
                      fmt::format("no hook could be put on {}", fmt::join(hooks.failed, "; and on "))};
     if (Result<void> done = remove_stray_hooks(state, built, topology); !done) return done.error();
+    if (!serves.failed.empty())
+        return Error{serves.exit,
+                     fmt::format("nobody new is answered on {}", fmt::join(serves.failed, "; and on "))};
     return built;
 }
 
