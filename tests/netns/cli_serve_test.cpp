@@ -3,6 +3,7 @@
 // else is. What leaves is seen on the far side of the wire.
 #include <bpf/bpf.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ using namespace lk::harness;
 using lk::Exit;
 using lk::Fd;
 using testing::HasSubstr;
+using testing::Not;
 
 namespace {
 
@@ -30,6 +32,8 @@ constexpr std::uint16_t served = 2222, other = 2223;
 struct Places {
     const char *host, *stranger, *outsider;
 };
+constexpr Places twin4{"10.7.9.9", "203.0.113.9", "192.0.2.9"},
+    twin6{"2001:db8:9::9", "2001:db8:99::9", "2001:db8:98::9"};
 constexpr Places v4{"10.7.1.2", "203.0.113.9", "192.0.2.9"},
     v6{"2001:db8:7::2", "2001:db8:99::9", "2001:db8:98::9"};
 
@@ -55,13 +59,16 @@ class CliServe : public testing::Test {
         const Output output = world_.attach(more);
         ASSERT_EQ(output.status, 0) << output.err;
     }
-    static Fd open(const Netns &netns, int type, const char *ip, std::uint16_t port) {
+    static Fd open(
+        const Netns &netns, int type, const char *ip, std::uint16_t port,
+        const std::function<void(int)> &prepare = [](int) {}) {
         Fd fd;
         netns.inside([&] {
             fd = Fd(::socket(Ip::of(ip).family == 4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK,
                              0));
             const int on = 1;
             setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+            prepare(fd.get());
             const SockAddr at(Ip::of(ip), port);
             EXPECT_EQ(bind(fd.get(), at.get(), at.length), 0) << ip << " " << port;
         });
@@ -90,17 +97,57 @@ class CliServe : public testing::Test {
         return send(from, "hello", 5, MSG_NOSIGNAL) == 5 && comes(to) && recv(to, got, sizeof got, 0) == 5;
     }
     struct Session {
-        Fd here, there;
+        Fd listens, here, there;
         bool lives() const { return says(there.get(), here.get()) && says(here.get(), there.get()); }
     };
     Session session(const Places &p, std::uint16_t port, std::uint16_t from_port) {
-        const Fd listens = listener(p.host, port);
         Session s;
+        s.listens = listener(p.host, port);
         s.there = ask(p.stranger, from_port, p.host, port);
         EXPECT_TRUE(connected(s.there.get()));
-        EXPECT_TRUE(comes(listens.get()));
-        s.here = Fd(accept4(listens.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        EXPECT_TRUE(comes(s.listens.get()));
+        s.here = Fd(accept4(s.listens.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         return s;
+    }
+    // That this machine opened, from PORT to TO_PORT of the stranger.
+    Session outgoing(const Places &p, std::uint16_t port, std::uint16_t to_port) {
+        const Fd listens = open(world_.far(), SOCK_STREAM, p.stranger, to_port);
+        EXPECT_EQ(listen(listens.get(), 8), 0);
+        Session s;
+        s.here = open(world_.host(), SOCK_STREAM, p.host, port);
+        const SockAddr there(Ip::of(p.stranger), to_port);
+        (void)connect(s.here.get(), there.get(), there.length);
+        EXPECT_TRUE(connected(s.here.get()));
+        EXPECT_TRUE(comes(listens.get()));
+        s.there = Fd(accept4(listens.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        return s;
+    }
+    bool speaks_to(const Session &s, const char *stranger, std::uint16_t port) {
+        return leaves_for(stranger, port, [&] { (void)send(s.here.get(), "x", 1, MSG_NOSIGNAL); });
+    }
+    // A second uplink with an own address that is eth0's too, by which routes still lead.
+    void plug_twin() {
+        world_.plug("eth1", 2);
+        for (const char *key :
+             {"ipv4/conf/all/rp_filter", "ipv4/conf/eth0/rp_filter", "ipv4/conf/eth1/rp_filter"})
+            world_.host().sysctl(key, "0");
+        world_.host().ip("addr add 10.7.9.9/32 dev eth0\naddr add 10.7.9.9/32 dev eth1\n"
+                         "addr add 2001:db8:9::9/128 dev eth0 nodad\n"
+                         "addr add 2001:db8:9::9/128 dev eth1 nodad\n"
+                         "addr add 2001:db8:8::2/64 dev eth1 nodad\n"
+                         "neigh replace 2001:db8:8::1 lladdr 02:00:00:07:02:01 dev eth1 nud permanent");
+        world_.far().ip("route add 10.7.9.9/32 via 10.7.1.2 dev far-eth0\n"
+                        "route add 2001:db8:9::9/128 via 2001:db8:7::2 dev far-eth0");
+    }
+    // What it says.
+    std::string attach_both() {
+        const Output output = world_.attach({"eth0", "eth1", "--gw", "198.51.100.7", "--serve", "tcp/2222"});
+        EXPECT_EQ(output.status, 0) << output.err;
+        return output.out + output.err;
+    }
+    void route_by_eth1() {
+        world_.host().ip("route replace default via 10.7.2.1 dev eth1\n"
+                         "route replace default via 2001:db8:8::1 dev eth1");
     }
     // Frames to this end since then.
     std::size_t sent_to(const char *ip, std::uint16_t port, std::size_t since) {
@@ -239,6 +286,44 @@ TEST_F(CliServe, NoAnswerByAnotherDevice) {
                            [&] { segment("far-eth0", v4.stranger, 40003, v4.host, served, SYN); }));
 }
 
+// One address on two uplinks: the flow alone does not tell by which of them somebody asked.
+TEST_F(CliServe, NoAnswerByTheTwinOfTheUplinkThatWasAsked) {
+    plug_twin();
+    attach_both();
+    for (const Places &p : {twin4, twin6}) {
+        const Fd listens = listener(p.host, served);
+        EXPECT_FALSE(leaves_for(p.stranger, 40001, [&] {
+            segment("far-eth1", p.stranger, 40001, p.host, served, SYN);
+        })) << p.host;
+        EXPECT_TRUE(leaves_for(p.stranger, 40002, [&] {
+            segment("far-eth0", p.stranger, 40002, p.host, served, SYN);
+        })) << p.host;
+    }
+}
+
+TEST_F(CliServe, ASessionDoesNotMoveToTheTwinOfItsUplink) {
+    plug_twin();
+    attach_both();
+    const Session s4 = session(twin4, served, 40001), s6 = session(twin6, served, 40001);
+    ASSERT_TRUE(s4.lives() && s6.lives());
+    route_by_eth1();
+    for (const auto &[s, p] : {std::pair{&s4, &twin4}, std::pair{&s6, &twin6}}) {
+        EXPECT_FALSE(speaks_to(*s, p->stranger, 40001)) << p->host;
+        EXPECT_TRUE(leaves_for(p->stranger, 40002, [this, &p = p] {
+            segment("far-eth1", p->stranger, 40002, p->host, served, SYN);
+        })) << p->host;
+    }
+}
+
+TEST_F(CliServe, ASessionIsKeptByTheUplinkByWhichItGoes) {
+    plug_twin();
+    const Session s4 = session(twin4, served, 40001), s6 = session(twin6, served, 40001);
+    route_by_eth1();
+    EXPECT_THAT(attach_both(), Not(HasSubstr("is not kept")));
+    EXPECT_TRUE(s4.lives());
+    EXPECT_TRUE(s6.lives());
+}
+
 TEST_F(CliServe, EachScopeServesItsOwn) {
     world_.plug("eth1", 2);
     for (const auto &[device, port] : {std::pair{"eth0", "tcp/2222"}, std::pair{"eth1", "tcp/2223"}}) {
@@ -296,16 +381,118 @@ TEST_F(CliServe, SessionsThatAreThereGoOn) {
             leaves_for(p->stranger, 40002, [&s = s] { (void)send(s->here.get(), "x", 1, MSG_NOSIGNAL); }));
 }
 
+// What a browser holds that happens to have the port.
+TEST_F(CliServe, WhatThisMachineOpenedFromTheServedPortIsNotTakenIn) {
+    const Session in4 = session(v4, served, 40001), in6 = session(v6, served, 40001);
+    const Session out4 = outgoing(v4, other, 7000), out6 = outgoing(v6, other, 7000);
+    ASSERT_TRUE(in4.lives() && in6.lives() && out4.lives() && out6.lives());
+    const Output output =
+        world_.attach({"eth0", "--gw", "198.51.100.7", "--serve", "tcp/2222", "--serve", "tcp/2223"});
+    ASSERT_EQ(output.status, 0) << output.err;
+    EXPECT_THAT(output.out + output.err, Not(HasSubstr("is not kept")));
+    EXPECT_FALSE(speaks_to(out4, v4.stranger, 7000));
+    EXPECT_FALSE(speaks_to(out6, v6.stranger, 7000));
+    EXPECT_TRUE(in4.lives());
+    EXPECT_TRUE(in6.lives());
+}
+
+// Each listener takes the place of the one to which the session came.
+TEST_F(CliServe, SessionsGoOnWhereSomebodyListensStill) {
+    struct Row {
+        const Places &places;
+        const char *listens; // nullptr: nobody does
+        bool v6_only, on_another_device, kept;
+    };
+    const std::vector<Row> rows{{v4, "10.7.1.2", false, false, true},
+                                {v4, "0.0.0.0", false, false, true},
+                                {v4, "::", false, false, true},
+                                {v4, "::ffff:10.7.1.2", false, false, true},
+                                {v4, nullptr, false, false, false},
+                                {v4, "::", true, false, false},
+                                {v4, "10.7.1.3", false, false, false},
+                                {v4, "0.0.0.0", false, true, false},
+                                {v6, "2001:db8:7::2", false, false, true},
+                                {v6, "::", true, false, true},
+                                {v6, "::", false, false, true},
+                                {v6, "0.0.0.0", false, false, false},
+                                {v6, "2001:db8:7::3", false, false, false},
+                                {v6, nullptr, false, false, false}};
+    world_.host().ip("addr add 10.7.1.3/32 dev eth0\naddr add 2001:db8:7::3/128 dev eth0 nodad");
+    std::vector<Session> sessions;
+    std::vector<std::string> words{"eth0", "--gw", "198.51.100.7"};
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto port = static_cast<std::uint16_t>(3000 + i);
+        words.insert(words.end(), {"--serve", fmt::format("tcp/{}", port)});
+        Session s = session(rows[i].places, port, 40001);
+        s.listens = Fd();
+        if (const char *ip = rows[i].listens) {
+            s.listens = open(world_.host(), SOCK_STREAM, ip, port, [&](int fd) {
+                const int only = rows[i].v6_only;
+                setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+                if (!rows[i].on_another_device) return;
+                EXPECT_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2), 0);
+            });
+            EXPECT_EQ(listen(s.listens.get(), 8), 0);
+        }
+        sessions.push_back(std::move(s));
+    }
+    const Output output = world_.attach(words);
+    ASSERT_EQ(output.status, 0) << output.err;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        EXPECT_EQ(speaks_to(sessions[i], rows[i].places.stranger, 40001), rows[i].kept) << "row " << i;
+}
+
 // A rule sends what the port says by another device: the session is none of this uplink's.
 TEST_F(CliServe, SessionsThatGoAnotherWayAreNotTakenIn) {
     world_.plug("eth1", 2);
-    const Session s = session(v4, served, 40001);
-    ASSERT_TRUE(s.lives());
-    world_.host().ip(
-        "rule add sport 2222 ipproto tcp table 77\nroute add default via 10.7.2.1 dev eth1 table 77");
-    attach({"--only", "--serve", "tcp/2222"});
-    world_.host().ip("rule del sport 2222 ipproto tcp table 77");
-    EXPECT_FALSE(leaves_for(v4.stranger, 40001, [&] { (void)send(s.here.get(), "x", 1, MSG_NOSIGNAL); }));
+    world_.host().ip("addr add 2001:db8:8::2/64 dev eth1 nodad");
+    const Session s4 = session(v4, served, 40001), s6 = session(v6, served, 40001),
+                  kept = session(v4, other, 40009);
+    std::vector<Fd> more;
+    for (std::uint16_t port = 40002; port < 40005; ++port) {
+        more.push_back(ask(v4.stranger, port, v4.host, served));
+        ASSERT_TRUE(connected(more.back().get()));
+    }
+    ASSERT_TRUE(s4.lives() && s6.lives() && kept.lives());
+    const auto rules = [&](const std::string &what) {
+        world_.host().ip("rule " + what + " sport 2222 ipproto tcp table 77");
+        EXPECT_EQ(run({"ip", "-6", "rule", what, "sport", "2222", "ipproto", "tcp", "table", "77"},
+                      {.netns = world_.host().fd()})
+                      .status,
+                  0);
+    };
+    rules("add");
+    world_.host().ip("route add default via 10.7.2.1 dev eth1 table 77\n"
+                     "route add default via 2001:db8:8::1 dev eth1 table 77");
+    const Output output = world_.attach(
+        {"eth0", "--gw", "198.51.100.7", "--only", "--serve", "tcp/2222", "--serve", "tcp/2223"});
+    ASSERT_EQ(output.status, 0) << output.err;
+    const std::string told = output.out + output.err;
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = told.find("is not kept: its route leads by eth1", at)) != told.npos; ++at)
+        ++count;
+    EXPECT_EQ(count, 3u) << told;
+    EXPECT_THAT(told, HasSubstr("the session of 203.0.113.9:4000"));
+    EXPECT_THAT(told, HasSubstr("with tcp/2222 is not kept"));
+    EXPECT_THAT(told, HasSubstr("and 2 more sessions are not kept: their routes lead elsewhere"));
+    EXPECT_THAT(told, Not(HasSubstr("40009")));
+    rules("del");
+    EXPECT_FALSE(speaks_to(s4, v4.stranger, 40001));
+    EXPECT_FALSE(speaks_to(s6, v6.stranger, 40001));
+    EXPECT_TRUE(kept.lives());
+}
+
+TEST_F(CliServe, OneStraySessionIsNamed) {
+    world_.plug("eth1", 2);
+    world_.host().ip("addr add 2001:db8:8::2/64 dev eth1 nodad");
+    const Session s = session(v6, served, 40001);
+    world_.host().ip("route replace default via 2001:db8:8::1 dev eth1");
+    const Output output = world_.attach({"eth0", "--gw", "198.51.100.7", "--only", "--serve", "tcp/2222"});
+    ASSERT_EQ(output.status, 0) << output.err;
+    EXPECT_THAT(output.out + output.err,
+                HasSubstr("the session of [2001:db8:99::9]:40001 with tcp/2222 is not kept: "
+                          "its route leads by eth1"));
+    EXPECT_THAT(output.out + output.err, Not(HasSubstr("more sessions")));
 }
 
 TEST_F(CliServe, AnotherPolicyKeepsTheEntrysSessions) {
@@ -327,7 +514,8 @@ TEST_F(CliServe, AnotherPolicyKeepsTheEntrysSessions) {
 
 TEST_F(CliServe, AFloodTakesNobodysPlace) {
     attach({"--serve", "tcp/2222", "--serve", "udp/2222"});
-    const Session idle = session(v4, served, 40001);
+    Session idle = session(v4, served, 40001);
+    idle.listens = Fd();
     ASSERT_TRUE(idle.lives());
     const Fd here = open(world_.host(), SOCK_DGRAM, v4.host, served),
              there = open(world_.far(), SOCK_DGRAM, v4.stranger, 40001);

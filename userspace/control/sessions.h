@@ -18,8 +18,9 @@ struct NewServices {
 std::vector<NewServices> new_services(const Document &now, const Document &before, const Topology &topology,
                                       const std::vector<UplinkHook> &hooks_before);
 
-// Lets the sessions of FRESH go on: of this machine's own sockets, to an own address of the uplink, that the
-// kernel sends by just that uplink. What fails is a sentence in the answer: they end then.
+// Lets the sessions of FRESH go on: of this machine's own sockets, to an own address of the uplink where
+// somebody still listens, that the kernel sends by just that uplink. What fails is a sentence in the answer:
+// they end then. So is each, up to a few, whose route leads elsewhere.
 std::vector<std::string> keep_sessions(State &state, const Document &now, const Topology &topology,
                                        const std::vector<NewServices> &fresh);
 

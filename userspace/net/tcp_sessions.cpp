@@ -10,7 +10,8 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
-#include <cstring>
+#include <algorithm>
+#include <functional>
 #include <string>
 
 #include "net/netlink_socket.h"
@@ -25,6 +26,29 @@ constexpr std::uint32_t with_somebody = 1u << TCP_ESTABLISHED | 1u << TCP_SYN_RE
 
 Address address_of(std::uint8_t family, const void *bytes) {
     return family == AF_INET ? Address::from_v4(bytes) : Address::from_v6(bytes);
+}
+
+struct Listener {
+    TcpSession at; // what is remote in it is of no meaning
+    bool takes_v4 = false;
+};
+
+// The kernel tells it of each listening IPv6 socket; without that it takes no IPv4.
+bool v6_only(const nlmsghdr &message) {
+    const nlattr *only =
+        nlmsg_find_attr(const_cast<nlmsghdr *>(&message), sizeof(inet_diag_msg), INET_DIAG_SKV6ONLY);
+    return !only || nla_len(only) < 1 || nla_get_u8(only);
+}
+
+// A socket inherits what the one that listens is bound to.
+bool covers(const Listener &listener, const TcpSession &session) {
+    const TcpSession &at = listener.at;
+    if (at.local_port != session.local_port) return false;
+    if (at.bound_to && at.bound_to != session.bound_to) return false;
+    if (at.local == session.local) return true;
+    constexpr std::uint8_t zero[4]{};
+    if (at.local == Address::from_v4(zero)) return session.local.is_v4();
+    return at.local == Address() && (!session.local.is_v4() || listener.takes_v4);
 }
 
 std::optional<TcpSession> read_session(const nlmsghdr &message) {
@@ -83,31 +107,23 @@ class RouteRequest {
     std::string bytes_;
 };
 
-} // namespace
-
-Result<std::vector<TcpSession>> tcp_sessions(const std::set<std::uint16_t> &local_ports) {
-    std::vector<TcpSession> sessions;
-    if (local_ports.empty()) return sessions;
-    auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
-    if (!socket) return socket.error();
+Result<void> each_socket(NetlinkSocket &socket, std::uint32_t states,
+                         const std::function<void(const nlmsghdr &, const TcpSession &)> &on_socket) {
     for (const int family : {AF_INET, AF_INET6}) {
         inet_diag_req_v2 request{};
         request.sdiag_family = static_cast<__u8>(family);
         request.sdiag_protocol = IPPROTO_TCP;
-        request.idiag_states = with_somebody;
+        request.idiag_states = states;
         const auto take = [&](const nlmsghdr &message) {
-            const auto session = read_session(message);
-            if (session && local_ports.contains(session->local_port)) sessions.push_back(*session);
+            if (const auto session = read_session(message)) on_socket(message, *session);
         };
-        if (auto asked = socket->ask(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof request, take); !asked)
+        if (auto asked = socket.ask(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &request, sizeof request, take); !asked)
             return asked.error();
     }
-    return sessions;
+    return {};
 }
 
-std::optional<int> way_of(const TcpSession &session) {
-    auto socket = NetlinkSocket::open(NETLINK_ROUTE);
-    if (!socket) return {};
+Result<std::optional<int>> way_of(NetlinkSocket &socket, const TcpSession &session) {
     const RouteRequest request(session);
     std::optional<int> way;
     const auto take = [&way](const nlmsghdr &message) {
@@ -119,8 +135,50 @@ std::optional<int> way_of(const TcpSession &session) {
             way = static_cast<int>(nla_get_u32(out));
     };
     const auto asked =
-        socket->ask(RTM_GETROUTE, NLM_F_ACK, request.bytes().data(), request.bytes().size(), take);
-    return asked ? way : std::nullopt;
+        socket.ask(RTM_GETROUTE, NLM_F_ACK, request.bytes().data(), request.bytes().size(), take);
+    if (!asked) return asked.error();
+    return way;
+}
+
+} // namespace
+
+Result<std::vector<TcpSession>> tcp_sessions(const std::set<std::uint16_t> &local_ports) {
+    std::vector<TcpSession> sessions;
+    if (local_ports.empty()) return sessions;
+    auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
+    if (!socket) return socket.error();
+    const auto keep = [&](const nlmsghdr &, const TcpSession &session) {
+        if (local_ports.contains(session.local_port)) sessions.push_back(session);
+    };
+    if (auto read = each_socket(*socket, with_somebody, keep); !read) return read.error();
+    if (sessions.empty()) return sessions;
+    std::vector<Listener> listeners;
+    const auto listens = [&](const nlmsghdr &message, const TcpSession &at) {
+        if (local_ports.contains(at.local_port)) listeners.push_back({at, !v6_only(message)});
+    };
+    if (auto read = each_socket(*socket, 1u << TCP_LISTEN, listens); !read) return read.error();
+    std::erase_if(sessions, [&](const TcpSession &session) {
+        return std::ranges::none_of(listeners, [&](const Listener &one) { return covers(one, session); });
+    });
+    return sessions;
+}
+
+std::vector<std::optional<int>> ways_of(const std::vector<TcpSession> &sessions) {
+    std::vector<std::optional<int>> ways(sessions.size());
+    std::optional<NetlinkSocket> socket;
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        if (!socket) {
+            auto opened = NetlinkSocket::open(NETLINK_ROUTE);
+            if (!opened) return ways;
+            socket.emplace(*std::move(opened));
+        }
+        // After a failure an answer may come late, and would be taken for that of the next.
+        if (const auto way = way_of(*socket, sessions[i]))
+            ways[i] = *way;
+        else
+            socket.reset();
+    }
+    return ways;
 }
 
 } // namespace lk

@@ -21,12 +21,13 @@ struct TcpSession {
     int bound_to = 0; // ifindex of SO_BINDTODEVICE; 0: to none
 };
 
-// Those on LOCAL_PORTS that somebody is at the other end of; listening and closed sockets are none. An error
-// where the kernel lists no sockets (CONFIG_INET_TCP_DIAG).
+// Those on LOCAL_PORTS that somebody is at the other end of, and that came to a socket that listens there
+// still: what this machine opened itself from such a port is none of them. An error where the kernel lists no
+// sockets (CONFIG_INET_TCP_DIAG).
 Result<std::vector<TcpSession>> tcp_sessions(const std::set<std::uint16_t> &local_ports);
 
-// The device by which the kernel sends exactly that flow now, rules about ports, marks and users included;
-// none: there is no way.
-std::optional<int> way_of(const TcpSession &session);
+// The device by which the kernel sends exactly that flow now, rules about ports, marks and users included,
+// for each of SESSIONS; none: there is no way.
+std::vector<std::optional<int>> ways_of(const std::vector<TcpSession> &sessions);
 
 } // namespace lk
