@@ -47,8 +47,8 @@ static __always_inline int lk_is_plainly_no_query(const struct lk_glance *seen) 
     return seen->family && seen->dport != LK_HTONS(53);
 }
 
-/* A query to the resolver, by its own tunnel and from its own address there, as of sockets that are connected
- * to it. */
+/* A datagram to the resolver, by its own tunnel and from its own address there, as of sockets that are
+ * connected to it. */
 static __always_inline int lk_is_plainly_direct(const struct lk_policy *policy, const struct __sk_buff *skb,
                                                 const struct lk_glance *seen, __u32 link) {
     const __u8 *ip = seen->ip, *end = (const __u8 *)(long)skb->data_end;
@@ -57,12 +57,15 @@ static __always_inline int lk_is_plainly_direct(const struct lk_policy *policy, 
     if (!seen->family || lk_is_nat_port(seen->sport)) return 0;
     const struct lk_way *way = lk_way_for(policy, seen->family);
     if (!way || way->ifindex != skb->ifindex || way->port != seen->dport) return 0;
+    if (lk_addr_mapped(&way->resolver) != (seen->family == 4)) return 0;
     if (seen->family == 4) {
-        if (ip + 20 > end || LK_NTOHS(lk_load16(ip + 2)) != bytes) return 0;
+        if (ip + 28 > end || ip[9] != LK_PROTO_UDP || LK_NTOHS(lk_load16(ip + 2)) != bytes) return 0;
+        if (LK_NTOHS(lk_load16(ip + 24)) + 20u != bytes) return 0;
         lk_load_addr4(&src, ip + 12);
         lk_load_addr4(&dst, ip + 16);
     } else {
-        if (ip + 40 > end || LK_NTOHS(lk_load16(ip + 4)) + 40u != bytes) return 0;
+        if (ip + 48 > end || ip[6] != LK_PROTO_UDP || LK_NTOHS(lk_load16(ip + 4)) + 40u != bytes) return 0;
+        if (LK_NTOHS(lk_load16(ip + 44)) + 40u != bytes) return 0;
         lk_load_addr6(&src, ip + 8);
         lk_load_addr6(&dst, ip + 24);
     }

@@ -182,14 +182,12 @@ __noinline int lk_room_hides_query(struct __sk_buff *skb) {
 
 /*
  * Not 0: the packet is the one that this CPU has just sent on, which is told before it is read as others are:
- * by what lk_carry_send wrote into it. The sender's own port is another than the one that it was given:
- * whoever has that one for his own may say the same to the resolver.
+ * by what lk_carry_send wrote into it. The sender's own port is another than the one that it was given, but
+ * for chance: whoever has that one for his own may say the same to the resolver.
  */
-static __always_inline int lk_just_sent(struct __sk_buff *skb, __u32 link) {
-    const struct lk_carry *room = lk_carry_room();
-    if (!room || !room->sent || room->sent != skb->ifindex) return 0;
+static __always_inline int lk_is_as_sent(struct __sk_buff *skb, const struct lk_carry *room, __u32 link) {
     const struct lk_leg *to = &room->t.to;
-    if (lk_is_own_port(skb, to->sport)) return 0;
+    if (to->sport != room->t.from.sport && lk_is_own_port(skb, to->sport)) return 0;
     const __u8 *ip = (const __u8 *)(long)skb->data + link, *end = (const __u8 *)(long)skb->data_end;
     if (ip + 24 > end) return 0;
     if (ip[0] == 0x45)
@@ -203,6 +201,14 @@ static __always_inline int lk_just_sent(struct __sk_buff *skb, __u32 link) {
     lk_load_addr6(&dst, ip + 24);
     return lk_addr_equal(&src, &to->src) && lk_addr_equal(&dst, &to->dst) &&
            lk_load16(ip + 40) == to->sport && lk_load16(ip + 42) == to->dport;
+}
+
+/* It comes here once. */
+static __always_inline int lk_just_sent(struct __sk_buff *skb, __u32 link) {
+    struct lk_carry *room = lk_carry_room();
+    if (!room || !room->sent || room->sent != skb->ifindex || !lk_is_as_sent(skb, room, link)) return 0;
+    room->sent = 0;
+    return 1;
 }
 
 SEC("tc")
@@ -253,8 +259,9 @@ int lk_tunnel_out(struct __sk_buff *skb) {
     /* A connection that began without us goes on so: to an address that the other end may know. */
     if (direct && answer.reason == LK_DNS_FLOW) return LK_NEXT;
     lk_tally(LK_HOOK_TUNNEL, answer.reason, 1, skb->len);
-    if (carried == LK_CARRY_DONE)
-        return room->way.ifindex == skb->ifindex ? LK_NEXT : lk_send_on(skb, &room->way);
+    if (carried == LK_CARRY_DONE && room->way.ifindex != skb->ifindex) return lk_send_on(skb, &room->way);
+    room->sent = 0; /* it goes on from here */
+    if (carried == LK_CARRY_DONE) return LK_NEXT;
     if (carried == LK_CARRY_SPOILT || (policy->flags & LK_POLICY_SILENT)) return TC_ACT_SHOT;
     return lk_room_refuse(skb);
 }

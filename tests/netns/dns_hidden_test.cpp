@@ -141,6 +141,11 @@ const Shape shapes[] = {
      false},
     {"UDP of no length", [](auto port, const auto &data) { return with_length(0, port, data); }},
     {"UDP longer than its packet", [](auto port, const auto &data) { return with_length(999, port, data); }},
+    {"UDP of no length to the resolver itself",
+     [](auto port, const auto &data) {
+         return ip(own6, resolver6, IPPROTO_UDP,
+                   datagram(own6, resolver6, port, data).replace(4, 2, be16(0)));
+     }},
 };
 
 class DnsHidden : public DnsTest, public testing::WithParamInterface<bool> {
@@ -181,6 +186,20 @@ TEST_P(DnsHidden, DoNotComeOut) {
         EXPECT_EQ(after - before, shape.told_by_port ? 1u : 2u) << shape.name;
         before = after;
     }
+}
+
+// IPv6 whose addresses are those of IPv4 written as IPv6: not what goes to the IPv4 resolver.
+TEST_P(DnsHidden, ToTheResolverInTheWrongFamily) {
+    attach({resolver4.str()},
+           tap() ? std::vector<std::string>{"--tunnel", "tun0"} : std::vector<std::string>{});
+    const Ip from = Ip::of("::ffff:10.42.0.2"), to = Ip::of("::ffff:10.42.0.1");
+    const std::uint64_t before = counted("tunnel", "malformed");
+    for (const std::uint16_t port : {dns, other}) {
+        const Bytes data = fmt::format("lk<mapped-{}>", port);
+        send(ip(from, to, IPPROTO_UDP, datagram(from, to, port, data)));
+        EXPECT_EQ(far_->seen().find(data) != Bytes::npos, port == other);
+    }
+    EXPECT_EQ(counted("tunnel", "malformed"), before + 1);
 }
 
 // As an ordinary user does it.

@@ -78,8 +78,7 @@ class Follower {
                 if (!still_there() || !adopt() || !still_ours()) return {};
                 next_look_ = now + look_every;
                 if (told_.alive) told_.alive();
-                // Whoever puts a policy into force says so, but may be killed before.
-                if (built_ && state_ && state_->epoch() != epoch_) dirty_ = true;
+                look_at_epoch();
                 // A service that is started anew has a new cgroup under its old path.
                 if (document_ && refresh_cgroups(*document_, site_.place.cgroup_root)) dirty_ = true;
                 if (now >= next_hooks_) {
@@ -143,6 +142,15 @@ class Follower {
         if (!claim || !*claim) return false;
         claim_ = std::move(**claim);
         return true;
+    }
+
+    // Whoever puts a policy into force says so, but may be killed before.
+    void look_at_epoch() {
+        const std::uint32_t now = state_ ? state_->epoch() : 0;
+        if (now == seen_epoch_) return;
+        seen_epoch_ = now;
+        dirty_ = true;
+        not_before_ = {};
     }
 
     void look_at_hooks() {
@@ -235,6 +243,7 @@ class Follower {
         if (!built_ || pruned || !same_image(wanted.image, built_->image) ||
             wanted.tunnels != built_->tunnels || !all_alive(*hooks)) {
             Result<Built> built = reconcile(*state_, *document_, monitor_.topology());
+            seen_epoch_ = state_->epoch(); // it may have been committed before it failed
             if (!built) return not_yet(built.error(), true);
             built_ = *std::move(built);
             epoch_ = state_->epoch();
@@ -414,8 +423,8 @@ class Follower {
     std::set<std::string> guards_seen_;
     bool gate_seen_ = false, followed_ = false; // a turn was whole
     std::string gate_trouble_, portal_ended_;
-    std::optional<Built> built_; // what was committed last; none: unknown
-    std::uint32_t epoch_ = 0;
+    std::optional<Built> built_;               // what was committed last; none: unknown
+    std::uint32_t epoch_ = 0, seen_epoch_ = 0; // of BUILT; whoever committed it
     bool dirty_ = true, nothing_in_force_ = false, trial_over_ = false;
     bool disturbed_ = false; // in clsact something happened where a hook of ours may be
     Clock::time_point next_look_{}, next_hooks_{}, next_disturbed_{}, not_before_{};
