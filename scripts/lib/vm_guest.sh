@@ -85,6 +85,7 @@ vm_payload() {
     done <"$work/paths" | sort -u >"$work/directories"
     mkdir -p "$work/own"
     cp "$work/command" "$work/config" "$work/paths" "$lk_root/tests/vm/lk.service" "$work/own/"
+    printf "LK_TOOLS='%s'\n" "$lk_tools/openvpn/usr/sbin" >>"$work/own/config" # the private ones, at their own path
     rm -rf "$work/top"
     mkdir "$work/top"
     ln -s ../own "$work/top/lk"
