@@ -17,7 +17,7 @@ vm_qemu() {
     timeout -k 5 "$seconds" "${program[@]}" -accel "$accelerator" -machine pc,hpet=off -cpu $cpu -smp 1 \
         -m "$vm_memory_mb" -nodefaults -no-user-config -display none -no-reboot -net none -kernel "$image" \
         -initrd "$initrd" \
-        -append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off init_on_alloc=0 rcupdate.rcu_expedited=1 tsc=reliable random.trust_cpu=on${append:+ $append}" \
+        -append "console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable random.trust_cpu=on${append:+ $append}" \
         -serial "file:$dir/console" -chardev stdio,id=output,signal=off -serial chardev:output \
         -serial "file:$dir/rc" "$@" </dev/null
 }
