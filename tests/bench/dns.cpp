@@ -4,10 +4,8 @@
 // run. A figure is the median of those of the turns. Exit status 1 if a query was lost, 77 without root.
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <linux/membarrier.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -19,7 +17,6 @@
 #include <map>
 #include <memory>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -158,22 +155,12 @@ struct Options {
     std::size_t at_once = 64;
 };
 
-// What the part before has left to be freed is freed by now, and is not counted against the next one.
-void settle() {
-    for (int grace_periods = 0; grace_periods < 2; ++grace_periods)
-        syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-}
-
 Figures turn_of(const Options &options, Way way, Score &score) {
     const auto rounds = static_cast<std::uint64_t>(options.rounds);
     Run run(score, way == Way::translated);
     std::vector<double> alone, crowded, fresh;
-    settle();
     run.ask(options.sockets / rounds, 1, true, alone);
-    settle();
     const double rate = run.ask(options.queries / rounds, options.at_once, false, crowded);
-    settle();
     const double fresh_rate = run.ask(options.sockets / rounds, options.at_once, true, fresh);
     return {quantile(alone, 0.5),   quantile(alone, 0.99),   rate,
             quantile(crowded, 0.5), quantile(crowded, 0.99), fresh_rate,

@@ -138,9 +138,6 @@ HookAnswer attach_hooks(State &state, const Document &document, const Topology &
 
 void attach_tunnels(State &state, const Document &document, const Topology &topology, Built &built) {
     const ScopePlan plan = plan_scopes(document, topology);
-    const auto has = [](const std::vector<int> &list, int ifindex) {
-        return std::ranges::find(list, ifindex) != list.end();
-    };
     const auto is_tunnel = [&](int ifindex) {
         const Device *device = topology.find(ifindex);
         return device && plan.classes[static_cast<std::size_t>(device - topology.devices.data())] ==
