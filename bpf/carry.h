@@ -62,8 +62,8 @@ enum lk_carried {
 struct lk_carry {
     struct lk_pkt pkt;
     struct lk_way way; /* of a query */
+    __u64 sender;      /* of a new query: nat.h */
     __u32 ifindex;     /* the device by which a query wants to leave; the tunnel by which an answer came */
-    __u32 uid;         /* of a new query's sender, or 0 */
     __u32 l3;          /* that device has no MAC header */
     __u32 link;        /* bytes of it, on a tunnel */
     __u32 now;         /* ticks */
@@ -155,9 +155,9 @@ static __always_inline enum lk_carried lk_carry_resume(struct __sk_buff *skb, st
     return again ? LK_CARRY_DONE : LK_CARRY_NEW;
 }
 
-/* A port for a query that lk_carry_resume calls new, from c->uid's share. FULL, STRAY or DONE. */
+/* A port for a query that lk_carry_resume calls new, from c->sender's share. FULL, STRAY or DONE. */
 static __always_inline enum lk_carried lk_carry_admit(struct lk_carry *c) {
-    c->who = lk_nat_who(&c->flow, c->uid);
+    c->who = lk_nat_who(&c->flow, c->sender);
     enum lk_nat_result given = lk_carry_reserve(c);
     if (given == LK_NAT_FULL) return LK_CARRY_FULL;
     return given == LK_NAT_STRAY ? LK_CARRY_STRAY : LK_CARRY_DONE;

@@ -57,6 +57,12 @@ static __always_inline int lk_send_on(struct __sk_buff *skb, const struct lk_way
     return bpf_redirect_neigh(way->ifindex, NULL, 0, 0);
 }
 
+/* Whose query it is, as nat.h counts. mark: of the socket that sends it, or NULL. */
+static __always_inline __u64 lk_nat_sender(const struct __sk_buff *skb, const struct lk_mark *mark) {
+    if (mark) return mark->uid;
+    return skb->sk ? LK_NAT_UNKNOWN : LK_NAT_FORWARDED | skb->ingress_ifindex;
+}
+
 /* A program runs to its end on one CPU, and no other of ours runs there meanwhile. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

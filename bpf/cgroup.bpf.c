@@ -30,13 +30,6 @@
 #define LK_GO_ON 1
 #define LK_EPERM 0
 
-struct {
-    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, int);
-    __type(value, struct lk_asked);
-} lk_asked SEC(".maps");
-
 SEC("cgroup/sock_create")
 int lk_sock_create(struct bpf_sock *ctx) {
     const struct lk_host *host = lk_find_host();
@@ -51,10 +44,8 @@ int lk_sock_create(struct bpf_sock *ctx) {
     return LK_GO_ON;
 }
 
-static __always_inline int lk_connecting_daemon(struct bpf_sock_addr *ctx, const struct lk_policy *policy) {
-    if (!(policy->flags & LK_POLICY_IDENTITY) || !ctx->sk) return 0;
-    const struct lk_mark *mark = bpf_sk_storage_get(&lk_marks, ctx->sk, 0, 0);
-    if (!mark) return 0;
+static __always_inline int lk_connecting_daemon(const struct lk_policy *policy, const struct lk_mark *mark) {
+    if (!(policy->flags & LK_POLICY_IDENTITY)) return 0;
     if (lk_uid_is_daemon(policy, mark->uid)) return 1;
     for (__u32 i = 0; i < LK_MAX_CGROUPS; i++) {
         if (i >= policy->n_cgroups) break;
@@ -153,9 +144,11 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
     if (!host || host->netns_cookie != bpf_get_netns_cookie(ctx)) return 0;
     struct bpf_sock *sk = ctx->sk;
     if (!sk) return 0;
-    struct lk_asked *memory = bpf_sk_storage_get(&lk_asked, sk, 0, 0);
-    const int again = memory && memory->rewritten && sk->state == LK_CONNECTED;
-    if (memory) memory->rewritten = 0; /* a socket that connects anew */
+    struct lk_mark *mark = bpf_sk_storage_get(&lk_marks, sk, 0, 0);
+    if (!mark) return 0; /* older than we are, and nobody's: its packets are judged */
+    struct lk_asked *memory = &mark->asked;
+    const int again = memory->rewritten && sk->state == LK_CONNECTED;
+    memory->rewritten = 0; /* a socket that connects anew */
 
     if (ctx->user_port != LK_HTONS(53)) return 0;
     if (ctx->protocol != LK_PROTO_TCP && ctx->protocol != LK_PROTO_UDP) return 0;
@@ -168,10 +161,8 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
     const struct lk_addr *resolver = lk_resolver_for(policy, asked, to_port);
     if (!resolver || (lk_addr_equal(resolver, asked) && *to_port == LK_HTONS(53))) return 0;
     if (lk_is_kept(host, asked, way) || lk_is_dns_gateway(policy, asked, ctx->protocol)) return 0;
-    if (lk_connecting_daemon(ctx, policy)) return 0;
+    if (lk_connecting_daemon(policy, mark)) return 0;
 
-    if (!memory) memory = bpf_sk_storage_get(&lk_asked, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-    if (!memory) return 0; /* then its packets are judged */
     memory->addr = *asked;
     memory->port = LK_HTONS(53);
     memory->resolver = *resolver;
@@ -227,8 +218,8 @@ int lk_connect6(struct bpf_sock_addr *ctx) {
 
 static __always_inline const struct lk_asked *lk_asked_of(struct bpf_sock_addr *ctx) {
     if (!ctx->sk) return NULL;
-    const struct lk_asked *memory = bpf_sk_storage_get(&lk_asked, ctx->sk, 0, 0);
-    return memory && memory->rewritten ? memory : NULL;
+    const struct lk_mark *mark = bpf_sk_storage_get(&lk_marks, ctx->sk, 0, 0);
+    return mark && mark->asked.rewritten ? &mark->asked : NULL;
 }
 
 /* The same of a datagram socket, while it is connected: what it was connected to before is of no account. */
@@ -284,14 +275,16 @@ int lk_sendmsg6(struct bpf_sock_addr *ctx) {
 SEC("cgroup/getpeername4")
 int lk_getpeername4(struct bpf_sock_addr *ctx) {
     const struct lk_asked *asked = lk_asked_of(ctx);
-    if (asked) lk_name4(ctx, &asked->addr, asked->port);
+    if (asked && lk_names4(ctx, &asked->resolver, asked->resolver_port))
+        lk_name4(ctx, &asked->addr, asked->port);
     return LK_GO_ON;
 }
 
 SEC("cgroup/getpeername6")
 int lk_getpeername6(struct bpf_sock_addr *ctx) {
     const struct lk_asked *asked = lk_asked_of(ctx);
-    if (asked) lk_name6(ctx, &asked->addr, asked->port);
+    if (asked && lk_names6(ctx, &asked->resolver, asked->resolver_port))
+        lk_name6(ctx, &asked->addr, asked->port);
     return LK_GO_ON;
 }
 

@@ -55,7 +55,7 @@ static __always_inline int lk_hides_query(struct __sk_buff *skb, struct lk_carry
         if (lk_may_precede(*proto)) return 1;
     }
     if (*proto != LK_PROTO_TCP && *proto != LK_PROTO_UDP) return 0;
-    return !bpf_skb_load_bytes(skb, *at & 0xffff, ports, sizeof(ports)) && ports[1] == LK_HTONS(53);
+    return bpf_skb_load_bytes(skb, *at & 0xffff, ports, sizeof(ports)) || ports[1] == LK_HTONS(53);
 }
 
 #endif

@@ -6,8 +6,10 @@
  *
  * A slot is free when it was never used or has been idle for longer than a query lives. An asker takes a free
  * slot; one that holds its share of a bucket, or finds none free, overwrites its own oldest. Nobody
- * overwrites another's, so that a flood costs only the one who makes it. A flow that finds the place free
- * that its hash names takes that one, where its next query is found without a search.
+ * overwrites another's, so that a flood costs only the one who makes it. Askers behind one device that are
+ * masqueraded cannot be told apart: of theirs only one that has rested for a while is overwritten. A flow
+ * that finds the place free that its hash names takes that one, where its next query is found without a
+ * search.
  *
  * The searches are without branches: with them, the verifier walks what follows once for each slot. From
  * Linux 6.18 on it makes a branch also of a mask (0 or -1) that is ANDed with a constant, so places are
@@ -31,7 +33,16 @@
 /* An answer so long after the last query is none: a slot keeps its flow until another takes it. */
 #define LK_NAT_LIFE_UDP LK_NAT_SECONDS(30)
 
+/* Idle for so long, one of several askers that cannot be told apart overwrites it. */
+#define LK_NAT_REST_UDP LK_NAT_SECONDS(2)
+#define LK_NAT_REST_TCP LK_NAT_SECONDS(10)
+
 #define LK_NAT_NONE (~0u)
+
+/* Senders that are no user: of a packet without a socket, | the device by which it came; of a socket that
+ * nobody has marked. */
+#define LK_NAT_FORWARDED (1ull << 32)
+#define LK_NAT_UNKNOWN   (1ull << 33)
 
 struct lk_nat_bucket {
     struct bpf_spin_lock lock;
@@ -52,15 +63,18 @@ static __always_inline __u32 lk_nat_hash_addr(__u64 *state, const struct lk_addr
     return lk_nat_mix(state, (__u64)addr->w[2] << 32 | addr->w[3]);
 }
 
-/* Whose share a flow counts against: the asking address and, where it is known, the user. */
-static __always_inline __u32 lk_nat_who(const struct lk_nat_flow *flow, __u32 uid) {
-    __u64 state = uid;
-    return lk_nat_hash_addr(&state, &flow->asker);
+/* Whose share a flow counts against: the asking address and the sender, a uid or one of those above. The
+ * lowest bit: it may be several askers'. */
+static __always_inline __u32 lk_nat_who(const struct lk_nat_flow *flow, __u64 sender) {
+    __u64 state = sender;
+    return (lk_nat_hash_addr(&state, &flow->asker) & ~1u) | (sender & LK_NAT_FORWARDED ? 1 : 0);
 }
 
-/* Never 0. The low bits name the bucket. */
+/* Never 0. The low bits name the bucket. Another way to another resolver is another flow, so that the answer
+ * to a query before it still arrives. */
 static __always_inline __u32 lk_nat_tag(const struct lk_nat_flow *flow) {
     __u64 state = (__u64)flow->ifindex << 16 | flow->asker_port;
+    lk_nat_mix(&state, (__u64)flow->resolver.w[3] << 32 | flow->tunnel);
     lk_nat_hash_addr(&state, &flow->asker);
     __u32 hash = lk_nat_hash_addr(&state, &flow->server);
     return hash | 0x80000000u;
@@ -93,12 +107,20 @@ static __always_inline int lk_nat_place(__u8 proto, __be16 port, __u32 *bucket, 
     return 1;
 }
 
-/* 1 if they are one flow. */
+/* 1 if they are one flow: the same asker and server, by the same way to the same resolver. */
 static __always_inline __u64 lk_nat_same(const struct lk_nat_flow *a, const struct lk_nat_flow *b) {
-    __u32 differ = (a->asker_port ^ b->asker_port) | (a->ifindex ^ b->ifindex);
+    __u32 differ = (a->asker_port ^ b->asker_port) | (a->ifindex ^ b->ifindex) | (a->tunnel ^ b->tunnel) |
+                   (a->resolver_port ^ b->resolver_port);
     for (int i = 0; i < 4; i++)
-        differ |= (a->asker.w[i] ^ b->asker.w[i]) | (a->server.w[i] ^ b->server.w[i]);
+        differ |= (a->asker.w[i] ^ b->asker.w[i]) | (a->server.w[i] ^ b->server.w[i]) |
+                  (a->source.w[i] ^ b->source.w[i]) | (a->resolver.w[i] ^ b->resolver.w[i]);
     return lk_zero(differ);
+}
+
+/* Ticks. Another CPU may have used it after this one looked at the clock. */
+static __always_inline __u32 lk_nat_age(__u32 now, __u32 used) {
+    const __u32 age = now - used;
+    return age * lk_less(age, -LK_NAT_SECONDS(60));
 }
 
 /*
@@ -136,19 +158,21 @@ static __always_inline __u32 lk_nat_find(const struct lk_nat_bucket *bucket, __u
  * A slot for a flow that has none, or LK_NAT_NONE: all are taken by others. Two flows of one tag cannot be
  * told apart, so the second takes the place of the first if both are one asker's, and gets none otherwise.
  */
-static __always_inline __u32 lk_nat_take(const struct lk_nat_bucket *bucket, __u32 tag, __u32 who, __u32 idle,
+static __always_inline __u32 lk_nat_take(const struct lk_nat_bucket *bucket, __u8 proto, __u32 tag, __u32 who,
                                          __u32 now) {
     const __u32 home = lk_nat_home(tag);
+    const __u32 idle = proto == LK_PROTO_TCP ? LK_NAT_IDLE_TCP : LK_NAT_IDLE_UDP;
+    const __u32 rest = (proto == LK_PROTO_TCP ? LK_NAT_REST_TCP : LK_NAT_REST_UDP) * (who & 1);
     __u64 own_count = 0, own = 0, open = 0, twin = 0, any_twin = 0;
     for (__u32 i = 0; i < LK_NAT_SLOTS; i++) {
-        __u64 age = (__u32)(now - bucket->used[i]);
+        __u64 age = lk_nat_age(now, bucket->used[i]);
         __u64 never = lk_zero(bucket->tag[i]);
         __u64 is_free = lk_less(0, never + lk_less(idle, age));
         __u64 is_own = lk_less(is_free, lk_zero(bucket->who[i] ^ who));
         __u64 is_twin = lk_zero(bucket->tag[i] ^ tag);
         /* The one that has rested longest, so that late answers of its last flow are over; and its place. */
         __u64 score = ((never << 32) + age + 1) * LK_NAT_SLOTS + i;
-        own += (score - own) * lk_less(own, score * is_own);
+        own += (score - own) * lk_less(own, score * is_own * lk_less(rest, age + 1));
         own_count += is_own;
         /* Home, if nobody can still wait for an answer there. */
         score += (lk_zero(i ^ home) * lk_less(0, never + lk_less(LK_NAT_LIFE_UDP, age))) << 48;
@@ -158,8 +182,8 @@ static __always_inline __u32 lk_nat_take(const struct lk_nat_bucket *bucket, __u
     }
     if (any_twin) {
         twin &= LK_NAT_SLOTS - 1;
-        __u32 age = now - bucket->used[twin];
-        return bucket->who[twin] == who || age > idle ? (__u32)twin : LK_NAT_NONE;
+        __u32 age = lk_nat_age(now, bucket->used[twin]);
+        return (bucket->who[twin] == who && age >= rest) || age > idle ? (__u32)twin : LK_NAT_NONE;
     }
     if (own_count < LK_NAT_SHARE && open) return open % LK_NAT_SLOTS;
     return own ? own % LK_NAT_SLOTS : LK_NAT_NONE;
@@ -183,24 +207,16 @@ enum lk_nat_result {
 
 /*
  * A query's slot: its own, or a new one. opens: it may begin a flow (all but TCP segments without SYN).
- * The flow is written as it stands now, so that the answer finds the device and addresses of the last query.
+ * The flow is written as it stands now, so that the answer finds the device of the last query.
  */
 static __always_inline enum lk_nat_result lk_nat_give(struct lk_nat_bucket *bucket, __u8 proto, int opens,
                                                       __u32 tag, __u32 who, __u32 now,
                                                       const struct lk_nat_flow *flow, __u32 *slot) {
     __u32 at = lk_nat_find(bucket, tag, flow);
     if (at == LK_NAT_NONE && !opens) return LK_NAT_STRAY;
-    if (at == LK_NAT_NONE)
-        at = lk_nat_take(bucket, tag, who, proto == LK_PROTO_TCP ? LK_NAT_IDLE_TCP : LK_NAT_IDLE_UDP, now);
+    if (at == LK_NAT_NONE) at = lk_nat_take(bucket, proto, tag, who, now);
     if (at == LK_NAT_NONE) return LK_NAT_FULL;
     at &= LK_NAT_SLOTS - 1;
-    if (!opens) {
-        const struct lk_nat_flow *there = &bucket->flow[at];
-        if (!lk_addr_equal(&there->resolver, &flow->resolver) ||
-            !lk_addr_equal(&there->source, &flow->source) || there->resolver_port != flow->resolver_port ||
-            there->tunnel != flow->tunnel)
-            return LK_NAT_STRAY;
-    }
     lk_nat_put(bucket, at, tag, who, now, flow);
     *slot = at;
     return LK_NAT_GIVEN;
@@ -209,7 +225,7 @@ static __always_inline enum lk_nat_result lk_nat_give(struct lk_nat_bucket *buck
 static __always_inline int lk_nat_lives(const struct lk_nat_bucket *bucket, __u32 slot, __u8 proto,
                                         __u32 now) {
     const __u32 life = proto == LK_PROTO_TCP ? LK_NAT_IDLE_TCP : LK_NAT_LIFE_UDP;
-    return bucket->tag[slot] && (__u32)(now - bucket->used[slot]) <= life;
+    return bucket->tag[slot] && lk_nat_age(now, bucket->used[slot]) <= life;
 }
 
 /*

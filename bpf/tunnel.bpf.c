@@ -127,7 +127,7 @@ static __noinline int lk_is_daemon(struct __sk_buff *skb, const struct lk_policy
     if (!full) return 0;
     const struct lk_mark *mark = bpf_sk_storage_get(&lk_marks, full, 0, 0);
     if (!mark) return 0;
-    room->uid = mark->uid;
+    room->sender = mark->uid;
     if (lk_uid_is_daemon(policy, mark->uid)) return 1;
     for (__u32 i = 0; i < LK_MAX_CGROUPS; i++) {
         if (i >= policy->n_cgroups) break;
@@ -237,7 +237,7 @@ int lk_tunnel_out(struct __sk_buff *skb) {
     const int direct = lk_to_resolver(policy, &room->pkt) && !lk_is_nat_port(room->pkt.sport);
     if (direct && !lk_is_astray(skb, policy, &room->pkt)) return LK_NEXT;
     if (lk_covers(policy, &room->pkt.dst, room->pkt.proto, room->pkt.dport)) return LK_NEXT;
-    room->uid = 0;
+    room->sender = lk_nat_sender(skb, NULL);
     if (lk_is_daemon(skb, policy, room)) return LK_NEXT;
 
     struct lk_answer answer = lk_verdict_dns(policy, &room->pkt);

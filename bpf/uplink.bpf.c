@@ -123,8 +123,7 @@ static __always_inline int lk_rewrite(struct __sk_buff *skb, const struct lk_dev
     if (*mtu) return -LK_DNS_SIZE;
     int carried = lk_room_resume(skb);
     if (carried == LK_CARRY_NEW) {
-        const struct lk_mark *mark = lk_sender_mark(skb);
-        room->uid = mark ? mark->uid : 0;
+        room->sender = lk_nat_sender(skb, lk_sender_mark(skb));
         carried = lk_room_admit(skb);
     }
     if (carried == LK_CARRY_DONE) carried = lk_room_send(skb);

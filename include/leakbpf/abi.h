@@ -23,7 +23,7 @@
 #endif
 
 /* Raised whenever anything below changes; part of the pin directory's name. */
-#define LK_ABI_VERSION 8
+#define LK_ABI_VERSION 9
 
 enum lk_verdict {
     LK_DROP = 0,   /* silence */
@@ -413,16 +413,7 @@ enum lk_spare {
 
 #define LK_COMM_LEN 16
 
-/* Socket storage, written when the socket was made (or by attach for older sockets). */
-struct lk_mark {
-    __u64 netns_cookie;
-    __u32 uid; /* of the creator, initial user namespace */
-    __u32 pid; /* 0: not known */
-    char comm[LK_COMM_LEN];
-};
-LK_ASSERT_SIZE(struct lk_mark, 32);
-
-/* Socket storage: the DNS server that a connected socket asked for, and the resolver that it got instead. */
+/* The DNS server that a connected socket asked for, and the resolver that it got instead. */
 struct lk_asked {
     struct lk_addr addr;
     struct lk_addr resolver;
@@ -432,6 +423,16 @@ struct lk_asked {
     __u8 pad[3];
 };
 LK_ASSERT_SIZE(struct lk_asked, 40);
+
+/* Socket storage, written when the socket was made (or by attach for older sockets). */
+struct lk_mark {
+    __u64 netns_cookie;
+    __u32 uid; /* of the creator, initial user namespace */
+    __u32 pid; /* 0: not known */
+    char comm[LK_COMM_LEN];
+    struct lk_asked asked;
+};
+LK_ASSERT_SIZE(struct lk_mark, 72);
 
 /* Key of lk_makers: the file name of an executable, padded with zeros; value: __u32, 1. */
 #define LK_MAKER_LEN 32

@@ -163,7 +163,7 @@ static void read_case(const struct lk_carry_test *test, struct lk_native_packet 
     lk_parse(&room.pkt, packet->data, packet->data + packet->length, packet->length, (int)test->l3);
     room.way = test->way;
     room.ifindex = test->ifindex;
-    room.uid = test->uid;
+    room.sender = test->sender;
     room.l3 = test->l3;
     room.now = test->now;
 }

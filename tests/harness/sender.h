@@ -34,6 +34,7 @@ std::string as(const Identity &identity, const std::function<void()> &body,
 class Helper {
   public:
     Helper(const Identity &identity, const std::function<void(const std::function<void()> &ready)> &body);
+    pid_t pid() const { return process_.pid(); }
 
   private:
     Background process_;

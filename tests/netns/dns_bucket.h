@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* The bucket of a flow with this asker, asker_port, server and ifindex. PROTO: IPPROTO_UDP or IPPROTO_TCP. */
+/* The bucket of a flow with this asker, asker_port, server, ifindex, resolver and tunnel. PROTO: IPPROTO_UDP
+ * or IPPROTO_TCP. */
 unsigned lk_dns_bucket(const struct lk_nat_flow *flow, __u8 proto);
 
 #ifdef __cplusplus

@@ -134,6 +134,12 @@ const Shape shapes[] = {
                    routing(IPPROTO_FRAGMENT) + fragment_header(IPPROTO_UDP, 0, true, 7) +
                        datagram(own6, tunneled6, port, data));
      }},
+    {"a first fragment that ends before the ports",
+     [](auto, const auto &data) {
+         const Bytes padding = Bytes{IPPROTO_UDP, 1, 1, 12} + data + Bytes(12 - data.size(), '\0');
+         return ip(own6, tunneled6, IPPROTO_FRAGMENT, fragment_header(IPPROTO_DSTOPTS, 0, true, 7) + padding);
+     },
+     false},
     {"UDP behind more headers than are walked",
      [](auto port, const auto &data) {
          return ip(own6, tunneled6, IPPROTO_DSTOPTS, chain(20) + datagram(own6, tunneled6, port, data));

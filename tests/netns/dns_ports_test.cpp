@@ -44,7 +44,9 @@ class DnsPorts : public DnsTest, public testing::WithParamInterface<int> {
         lk_nat_flow flow{};
         memcpy(&flow.asker, asker.mapped().bytes().data(), sizeof(flow.asker));
         memcpy(&flow.server, public4.mapped().bytes().data(), sizeof(flow.server));
+        memcpy(&flow.resolver, resolver4.mapped().bytes().data(), sizeof(flow.resolver));
         memcpy(&flow.asker_port, be16(port).data(), sizeof(flow.asker_port));
+        flow.tunnel = static_cast<__u32>(world_->host().ifindex("tun0"));
         flow.ifindex = static_cast<__u32>(world_->host().ifindex("eth0"));
         return lk_dns_bucket(&flow, type() == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP);
     }

@@ -33,7 +33,7 @@ static __always_inline struct lk_carry *lk_case_of(struct __sk_buff *skb) {
     room->pkt = pkt;
     room->way = test->way;
     room->ifindex = test->ifindex;
-    room->uid = test->uid;
+    room->sender = test->sender;
     room->l3 = test->l3;
     room->now = test->now;
     return room;

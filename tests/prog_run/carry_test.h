@@ -7,8 +7,8 @@
 
 struct lk_carry_test {
     struct lk_way way;
+    __u64 sender;  /* nat.h */
     __u32 ifindex; /* of the uplink for a query, of the tunnel for an answer */
-    __u32 uid;
     __u32 l3;
     __u32 now; /* ticks */
 };
