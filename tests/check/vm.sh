@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The matrix of scripts/vm can fail: what it says of runs that are written here, no guest is booted.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=../../scripts/lib/vm_suite.sh
+. "$lk_root/scripts/lib/vm_suite.sh"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# A run of two entries in which all is well: one test passed, one was skipped and is on the list.
+well() {
+    status=0
+    rm -rf "$work/run"
+    mkdir -p "$work/run"
+    printf 'netns netns.a 60 a\nnetns netns.b 60 b\n' >"$work/run/entries"
+    echo 'b B.Two' >"$work/expected"
+    cat >"$work/run/output" <<-END
+	::lk ran netns.a all
+	::lk result netns netns.a 0 1 0 0 1
+	::lk ran netns.b all
+	::lk result netns netns.b 0 1 0 1 1
+	::lk ran a A.One
+	::lk ran b B.One
+	::lk ran b B.Two
+	::lk skip b B.Two
+	END
+}
+
+# says EXPECTED: what is found in the run; empty: nothing.
+says() {
+    local found
+    found=$(expected=$work/expected vm_findings 6.1 "$work/run" "$status")
+    [ "$found" = "$1" ] || fail "line ${BASH_LINENO[0]}: found «$found», expected «$1»"
+}
+without() { sed -i "/$1/d" "$work/run/output"; }
+
+well
+says ''
+: >"$work/expected"
+says 'skipped, but not on the list: b B.Two'
+well
+without 'skip b'
+sed -i 's/1 0 1 1$/2 0 0 1/' "$work/run/output"
+says 'on the list, but not skipped: b B.Two'
+well
+sed -i 's/netns.a 0 1 0/netns.a 1 0 1/' "$work/run/output"
+says 'netns.a: status 1'
+well
+without 'result netns netns.a'
+says "netns.a: told nothing (the guest's status: 0)"
+
+# ctest lists a test without its program, and with no command.
+well
+mkdir "$work/build"
+printf 'add_test(netns.a "%s")\nadd_test(netns.b "/nowhere/test")\nset_tests_properties(netns.a netns.b PROPERTIES LABELS netns)\n' \
+    "$(command -v true)" >"$work/build/CTestTestfile.cmake"
+vm_kernels=(6.1)
+vm_entries 6.1 "$work/build" netns '.*' >"$work/run/entries"
+says 'netns.b: its program is not built'
+
+finish
