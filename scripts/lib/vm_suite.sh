@@ -91,7 +91,8 @@ vm_add_openvpn() {
 
 vm_records() { sed -n "s/^::lk $2 //p" "$1/output"; }
 
-# Differences between what was skipped and what KERNEL's list says, both ways; and entries that told nothing.
+# Differences between what was skipped and what KERNEL's list says, both ways; entries that told nothing; and whatever says
+# that the run did not come to its end.
 vm_findings() {
     local kernel=$1 dir=$2 status=$3 name command
     while read -r _ name _ command; do
@@ -101,6 +102,11 @@ vm_findings() {
             say "$name: told nothing (the guest's status: $status)"
         fi
     done <"$dir/entries"
+    [ "$status" -eq 0 ] || say "the guest's status is $status"
+    grep -qx '::lk end' "$dir/output" || say "the list of entries did not come to its end"
+    vm_records "$dir" result | awk -v said="$(vm_records "$dir" skip | wc -l)" '
+        { skipped += $6 }
+        END { if (skipped != said) print skipped " tests were skipped, and " said + 0 " are named" }'
     vm_records "$dir" result | while read -r _ name status _; do
         case $status in 0 | 77) ;; *) say "$name: status $status" ;; esac
     done

@@ -25,6 +25,7 @@ well() {
 	::lk ran b B.One
 	::lk ran b B.Two
 	::lk skip b B.Two
+	::lk end
 	END
 }
 
@@ -50,6 +51,17 @@ says 'netns.a: status 1'
 well
 without 'result netns netns.a'
 says "netns.a: told nothing (the guest's status: 0)"
+
+# A guest that died after its last entry, and one that could not write down what it skipped.
+well
+status=125
+without end
+says "the guest's status is 125
+the list of entries did not come to its end"
+well
+without 'ran [ab]'
+without skip
+says '1 tests were skipped, and 0 are named'
 
 # ctest lists a test without its program, and with no command.
 well

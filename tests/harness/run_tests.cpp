@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <iostream>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -17,11 +18,11 @@
 
 namespace {
 
-// Of the tests that WANTED chooses, in the directory that VARIABLE names.
-void write_tests(const char *variable, const std::string &name, int run,
+// Of the tests that WANTED chooses, in the directory that VARIABLE names. False: it cannot be written.
+bool write_tests(const char *variable, const std::string &name, int run,
                  const std::function<bool(const testing::TestInfo &)> &wanted) {
     const char *dir = std::getenv(variable);
-    if (!dir) return;
+    if (!dir) return true;
     mkdir(dir, 0755);
     std::ofstream file(std::string(dir) + "/" + name + "." +
                        std::to_string(run)); // a run may be of some tests only
@@ -32,6 +33,9 @@ void write_tests(const char *variable, const std::string &name, int run,
             if (wanted(*tests.GetTestInfo(index)))
                 file << name << " " << tests.name() << "." << tests.GetTestInfo(index)->name() << "\n";
     }
+    file.close();
+    if (!file) std::cerr << "what " << variable << " asks for cannot be written in " << dir << "\n";
+    return file.good();
 }
 
 } // namespace
@@ -46,11 +50,12 @@ int run_tests(int argc, char **argv) {
     if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
     return Sandbox::run(name, [&, outer_pid = getpid()] {
         int status = RUN_ALL_TESTS();
-        write_tests("LK_SKIPS", name, outer_pid,
-                    [](const testing::TestInfo &test) { return test.result()->Skipped(); });
-        write_tests("LK_RAN", name, outer_pid,
-                    [](const testing::TestInfo &test) { return test.should_run(); });
-        return status;
+        const bool written =
+            write_tests("LK_SKIPS", name, outer_pid,
+                        [](const testing::TestInfo &test) { return test.result()->Skipped(); }) &&
+            write_tests("LK_RAN", name, outer_pid,
+                        [](const testing::TestInfo &test) { return test.should_run(); });
+        return status == 0 && !written ? 1 : status;
     });
 }
 
