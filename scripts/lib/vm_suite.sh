@@ -141,6 +141,7 @@ vm_rows() {
 # Rows as people read them.
 vm_table() {
     awk 'BEGIN { printf "%-8s %-10s %7s %8s %7s %8s\n", "kernel", "label", "passed", "skipped", "failed", "seconds" }
+        $2 == "not" { printf "%-8s not run\n", $1; next }
         { printf "%-8s %-10s %7d %8d %7d %8d\n", $1, $2, $3, $4, $5, $6 }'
 }
 

@@ -72,4 +72,42 @@ vm_kernels=(6.1)
 vm_entries 6.1 "$work/build" netns '.*' >"$work/run/entries"
 says 'netns.b: its program is not built'
 
+# scripts/vm itself, with kernels that are only words: «newest» cannot be had.
+copy=$work/copy
+mkdir -p "$copy/tests" "$copy/docs" "$work/bin"
+cp -r scripts "$copy/"
+cp -r tests/vm "$copy/tests/"
+cp docs/kernels.md "$copy/docs/"
+printf '#!/bin/sh\n' >"$work/bin/sleep"
+chmod +x "$work/bin/sleep"
+cat >"$copy/scripts/lib/vm_fetch.sh" <<'END'
+vm_kernels=(6.1 newest)
+vm_cache=$lk_root
+vm_suite_of() { [ "$1" = 6.1 ] || [ "$1" = newest ]; }
+vm_fetch_qemu() { echo qemu; }
+vm_fetch_kernel() { [ "$1" = 6.1 ]; }
+END
+echo 'vm_version() { echo 6.1; }' >>"$copy/scripts/lib/vm_guest.sh"
+# shellcheck disable=SC2016 # for the copy to expand
+echo 'vm_boot() { echo "::lk result netns netns.a ${LK_FAKE:-0} 1 0 0 1"; echo "::lk end"; }' >>"$copy/scripts/lib/vm_boot.sh"
+: >"$copy/tests/vm/expected/6.1.txt"
+sed -i /netns.b/d "$work/build/CTestTestfile.cmake"
+echo 'set_tests_properties(netns.a PROPERTIES LABELS netns)' >>"$work/build/CTestTestfile.cmake"
+all() { PATH=$work/bin:$PATH "$copy/scripts/vm" --build "$work/build" --report --rows "$work/rows" all >"$work/all" 2>&1; }
+
+status=0
+all || status=$?
+[ $status -eq 77 ] || fail "all without the newest kernel: status $status, expected 77: $(cat "$work/all")"
+grep -qx 'newest not run' "$work/rows" || fail "its row is not there: $(cat "$work/rows")"
+cmp -s docs/kernels.md "$copy/docs/kernels.md" || fail 'all without the newest kernel wrote its report'
+status=0
+LK_FAKE=1 all || status=$?
+[ $status -eq 1 ] || fail "all with a failed entry: status $status, expected 1"
+status=0
+sed -i 's/^vm_fetch_kernel.*/vm_fetch_kernel() { :; }/' "$copy/scripts/lib/vm_fetch.sh"
+: >"$copy/tests/vm/expected/newest.txt"
+all || status=$?
+[ $status -eq 0 ] || fail "all with all kernels: status $status, expected 0: $(cat "$work/all")"
+cmp -s docs/kernels.md "$copy/docs/kernels.md" && fail 'all with all kernels wrote no report'
+
 finish
