@@ -92,17 +92,20 @@ vm_verdict() {
 }
 
 # The same by virtme-ng: it shares the machine's root, so that nothing has to be packed; only /tmp, /run and the like are
-# the guest's own, which is why what it runs lies in the cache.
+# the guest's own, which is why what it runs lies in the cache. The status comes by the stream that the kernel and the command
+# write to as well: it follows a word that neither knows.
 vm_boot_vng() {
-    local kernel=$1 seconds=$2 dir=$3 place=$vm_cache/vng/$1 arguments=(--cpus 1 --memory "${vm_memory_mb}M") status=0
+    local kernel=$1 seconds=$2 dir=$3 place=$vm_cache/vng/$1 arguments=(--cpus 1 --memory "${vm_memory_mb}M") status=0 word
+    word=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
     [ "$(vm_accelerator "$kernel")" = kvm ] || arguments+=(--disable-kvm)
     rm -rf "$place"
     mkdir -p "$place"
     cp "$dir/command" "$place/"
     [ ! -d "$dir/own" ] || cp -r "$dir/own/." "$place/"
     timeout -k 5 "$seconds" vng "${arguments[@]}" --run "$(vm_image "$kernel")" -- \
-        "mount -t bpf bpf /sys/fs/bpf; modprobe tun; LK_DIR=$place sh $place/command; echo rc=\$? >&2" \
+        "mount -t bpf bpf /sys/fs/bpf; modprobe tun; echo 2 >/proc/sys/net/core/fb_tunnels_only_for_init_net; \
+        PATH=\$PATH:$lk_tools/openvpn/usr/sbin LK_DIR=$place sh $place/command; echo $word=\$? >&2" \
         </dev/null 2>"$dir/console" || status=$?
-    grep -o 'rc=[0-9]*' "$dir/console" | tail -n 1 >"$dir/rc" || true
+    sed -n "s/.*$word=\([0-9][0-9]*\).*/rc=\1/p" "$dir/console" >"$dir/rc"
     vm_verdict "$kernel" "$seconds" "$dir" "$status"
 }

@@ -110,4 +110,26 @@ all || status=$?
 [ $status -eq 0 ] || fail "all with all kernels: status $status, expected 0: $(cat "$work/all")"
 cmp -s docs/kernels.md "$copy/docs/kernels.md" && fail 'all with all kernels wrote no report'
 
+# A vng that boots nothing: what somebody says on the way is not the guest's status.
+# shellcheck source=../../scripts/lib/vm_boot.sh
+. "$lk_root/scripts/lib/vm_boot.sh"
+vm_cache=$work/cache
+vm_image() { echo vmlinuz; }
+vm_accelerator() { echo tcg; }
+echo true >"$work/command"
+vng_says() {
+    cat >"$work/bin/vng" <<-END
+	#!/bin/sh
+	word=\$(printf '%s' "\$*" | sed -n 's/.*echo \([0-9a-f]*\)=.*/\1/p')
+	$2
+	END
+    chmod +x "$work/bin/vng"
+    status=0
+    PATH=$work/bin:$PATH vm_boot_vng 6.1 60 "$work" 2>/dev/null || status=$?
+    [ $status -eq "$1" ] || fail "vng that does «$2»: status $status, expected $1"
+}
+# shellcheck disable=SC2016 # for the fake to expand
+vng_says 7 'echo rc=3 >&2; echo "[ 1.2] noise $word=7" >&2; echo rc=0 >&2'
+vng_says 125 'echo rc=0 >&2; exit 1'
+
 finish
