@@ -118,9 +118,7 @@ vm_findings() {
     mv "$dir/expected.ran" "$dir/expected"
     comm -13 "$dir/expected" "$dir/skipped" | sed 's/^/skipped, but not on the list: /'
     comm -23 "$dir/expected" "$dir/skipped" | sed 's/^/on the list, but not skipped: /'
-    # Something holds a device that is gone: everything that makes or ends network namespaces waits from then on. The kernel
-    # says so every ten seconds; once may be a slow machine.
-    [ ! -e "$dir/console" ] || awk '/unregister_netdevice: waiting for/ && ++said == 3 { print }' "$dir/console"
+    vm_complaints "$kernel" "$dir/console" | sed 's/^/the console says: /'
 }
 
 # "KERNEL LABEL PASSED SKIPPED FAILED SECONDS" for each label.

@@ -6,6 +6,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=../../scripts/lib/vm_suite.sh
 . "$lk_root/scripts/lib/vm_suite.sh"
+# shellcheck source=../../scripts/lib/vm_boot.sh
+. "$lk_root/scripts/lib/vm_boot.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -63,6 +65,24 @@ without 'ran [ab]'
 without skip
 says '1 tests were skipped, and 0 are named'
 
+# A kernel that complains of itself; of a device that is gone only once it has said so for a while.
+complains() {
+    well
+    printf '[    1.0] fine\r\n%s\r\n' "$1" >"$work/run/console"
+    says "${2-the console says: $1}"
+}
+complains '[    2.0] BUG: unable to handle page fault for address: 0000000000000010'
+complains '[    2.0] WARNING: CPU: 0 PID: 7 at net/core/dev.c:10 dev_put+0x1/0x2'
+complains '[    2.0] WARNING: net/core/dev.c:10 at dev_put+0x1/0x2, CPU#0: ip/7'
+complains '[    2.0] refcount_t: underflow; use-after-free.'
+complains '[    2.0] WARNING: Unprivileged eBPF is enabled' ''
+complains '[    2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 26s!' ''
+held='[    2.0] unregister_netdevice: waiting for eth0 to become free. Usage count = 2'
+complains "$held" ''
+complains "$held
+$held
+$held" "the console says: $held"
+
 # ctest lists a test without its program, and with no command.
 well
 mkdir "$work/build"
@@ -111,8 +131,6 @@ all || status=$?
 cmp -s docs/kernels.md "$copy/docs/kernels.md" && fail 'all with all kernels wrote no report'
 
 # A vng that boots nothing: what somebody says on the way is not the guest's status.
-# shellcheck source=../../scripts/lib/vm_boot.sh
-. "$lk_root/scripts/lib/vm_boot.sh"
 vm_cache=$work/cache
 vm_image() { echo vmlinuz; }
 vm_accelerator() { echo tcg; }
