@@ -287,6 +287,24 @@ TEST_F(CliDoctor, AMissingHookIsAMissingGuarantee) {
     EXPECT_TRUE(holds(json, "uplink"));
 }
 
+// What is to be guarded is not known then, and the uplink may be open.
+TEST_F(CliDoctor, APolicyThatCannotBeReadPromisesNothing) {
+    ASSERT_EQ(world_.attach({"eth0", "--no-follow", "--gw", "198.51.100.7", "--dns", "10.42.0.1"}).status, 0);
+    EXPECT_EQ(world_.leakbpf({"doctor", "--require", "uplink"}).status, 0);
+    int removed = 0;
+    for (const std::string &pin : pins())
+        if (pin.find("/document-") != std::string::npos || pin.find("/uplink-") != std::string::npos)
+            removed += std::filesystem::remove(pin);
+    ASSERT_GE(removed, 1);
+    run({"tc", "qdisc", "del", "dev", "eth0", "clsact"}, {.netns = world_.host().fd()}); // where it is there
+    ASSERT_TRUE(eventually([&] { return world_.leaks(); }));
+    const auto json = doctor();
+    for (const char *name : {"uplink", "dns", "second-gate"}) {
+        EXPECT_THAT(of(json, name)["why_not"].dump(), HasSubstr("cannot be read")) << name;
+        EXPECT_EQ(world_.leakbpf({"doctor", "--require", name}).status, unsupported) << name;
+    }
+}
+
 TEST_F(CliDoctor, WordsThatAreNoGuarantee) {
     EXPECT_EQ(world_.leakbpf({"doctor", "--require", "nothing"}).status, static_cast<int>(Exit::bad_input));
     const Output later = world_.leakbpf({"doctor", "--require", "serve"});

@@ -128,7 +128,13 @@ Result<void> add_state(const Place &place, const Topology &topology, Findings &f
     auto hooks = state.uplink_hooks();
     if (!hooks) return hooks.error();
     std::vector<int> uplinks = uplinks_of(topology);
-    if (const auto document = state.document()) {
+    const auto document = state.document();
+    if (!document)
+        findings.unknown_policy =
+            "the policy in force cannot be read (" + document.error().message + "): attach again";
+    else if (state.epoch() == 0)
+        findings.unknown_policy = "no policy is in force: attach again";
+    else {
         const auto built = build_image(hold_guarded(*document, topology, *hooks), topology);
         for (const int ifindex : built.uplinks) {
             if (!alive_on(*hooks, ifindex)) findings.bare.push_back(device_name(topology, ifindex));
@@ -136,6 +142,9 @@ Result<void> add_state(const Place &place, const Topology &topology, Findings &f
         }
         look_at_document(state, topology, *document, built, findings);
     }
+    for (const UplinkHook &hook : *hooks) // whatever the policy says of it
+        if (hook.ours_alive && std::ranges::find(uplinks, hook.ifindex) == uplinks.end())
+            uplinks.push_back(hook.ifindex);
     std::ranges::sort(uplinks);
     look_at_devices(topology, uplinks, *hooks, findings);
     auto sockets = state.cgroup_hooks();

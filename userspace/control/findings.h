@@ -57,6 +57,7 @@ struct Findings {
     bool no_resolver = false;               // the policy names none
     std::string no_gate;                    // why there can be no second gate, whatever the kernel takes
     bool attached = false;                  // then the next ones say what there is
+    std::string unknown_policy;             // why nobody can say what is to hold; empty: it is known
     std::vector<GuardHook> guards;          // alive or not
     bool socket_hooks_alive = false;        // all of them
     std::vector<std::string> bare;          // uplinks to be guarded without a living hook

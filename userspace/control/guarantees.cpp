@@ -79,6 +79,7 @@ Why why_not_uplink(const Findings &findings) {
     if (auto why = of_probe(findings.probes.uplink, "the filter's program does not load"); !why.empty())
         return why;
     if (!findings.no_bpffs.empty()) return findings.no_bpffs;
+    if (!findings.unknown_policy.empty()) return findings.unknown_policy;
     if (!findings.probes.tcx.works && !findings.probes.clsact.works)
         return fmt::format("neither tcx ({}) nor clsact ({}) takes it", findings.probes.tcx.why_not,
                            findings.probes.clsact.why_not);
@@ -146,6 +147,7 @@ Why why_not_dns(const Findings &findings) {
     if (auto why = why_not_sockets(findings); !why.empty()) return why;
     if (auto why = of_probe(findings.probes.tunnel, "the tunnels' programs do not load"); !why.empty())
         return why;
+    if (!findings.unknown_policy.empty()) return findings.unknown_policy;
     if (findings.no_resolver)
         return "no resolver is named, so queries are refused and not carried: give --dns";
     if (!findings.deaf_tunnels.empty())
@@ -158,6 +160,7 @@ Why why_not_dns(const Findings &findings) {
 Why why_not_second_gate(const Findings &findings) {
     constexpr std::string_view weaker = "weaker here: what sockets send is held, and what is forwarded is "
                                         "not (that takes Linux 6.4 with BTF)";
+    if (!findings.unknown_policy.empty()) return findings.unknown_policy;
     if (!findings.no_gate.empty()) return findings.no_gate;
     if (findings.attached) {
         switch (findings.gate) {

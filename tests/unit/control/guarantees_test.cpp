@@ -101,6 +101,14 @@ TEST(Guarantees, WhatIsAttachedCounts) {
     EXPECT_THAT(missing(findings), ElementsAre("lsm"));
 }
 
+TEST(Guarantees, APolicyThatCannotBeReadPromisesNothing) {
+    Findings findings = attached();
+    findings.unknown_policy = "the policy in force cannot be read (half of it): attach again";
+    EXPECT_THAT(missing(findings), ElementsAre("uplink", "dns", "second-gate"));
+    for (const Guarantee each : {uplink, dns, second_gate})
+        EXPECT_EQ(why_not(findings, each), findings.unknown_policy);
+}
+
 TEST(Guarantees, WithoutSocketHooks) {
     Findings findings = well();
     findings.no_cgroup_root = "this is a cgroup namespace";
