@@ -225,7 +225,18 @@ TEST_F(CliDoctor, DnsIsNotPromisedWithoutAResolver) {
     const Output with =
         world_.attach({"eth0", "--gw", "198.51.100.7", "--dns", "10.42.0.1", "--require", "dns"});
     EXPECT_EQ(with.status, 0) << with.err;
-    EXPECT_TRUE(holds(doctor(), "dns"));
+}
+
+TEST_F(CliDoctor, DnsIsNotPromisedBeforeThereIsATunnel) {
+    const Output attached =
+        world_.attach({"eth0", "--gw", "198.51.100.7", "--dns", "10.42.0.1", "--require", "dns"});
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_THAT(attached.out, testing::ContainsRegex("not given: [a-z, -]*dns"));
+    EXPECT_THAT(of(doctor(), "dns")["why_not"].dump(), HasSubstr("refused until"));
+    EXPECT_EQ(world_.leakbpf({"doctor", "--require", "dns"}).status, unsupported);
+    world_.host().ip("tuntap add dev tun0 mode tun\nlink set tun0 up\naddr add 10.42.0.2/24 dev tun0");
+    EXPECT_TRUE(eventually([&] { return holds(doctor(), "dns"); })) << of(doctor(), "dns");
+    EXPECT_EQ(world_.leakbpf({"doctor", "--require", "dns"}).status, 0);
 }
 
 TEST_F(CliDoctor, DnsIsNotPromisedByATunnelWithoutHooks) {

@@ -165,7 +165,7 @@ Result<void> check_required(const Site &site, const AttachRequest &request, cons
     Findings findings = foresee(site, topology, plan, request.follow);
     if (std::ranges::any_of(asked, [](const Policy *policy) { return policy->hook == HookKind::clsact; }))
         findings.probes.tcx = Probe::no("--hook clsact");
-    return require(report_on(findings), *wanted);
+    return require_to_attach(report_on(findings), *wanted);
 }
 
 // Puts the guards on, says what holds now, and is an error where less does than was asked for.
@@ -188,7 +188,7 @@ Result<void> put_guards(State &state, const AttachRequest &request, const Plan &
     auto wanted = parse_guarantees(request.required);
     if (!wanted) return wanted.error();
     if (locks_sockets(plan.document)) wanted->push_back(Guarantee::lsm);
-    return require(report, *wanted);
+    return require_to_attach(report, *wanted);
 }
 
 Result<pid_t> ensure_follower(const Site &site) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/boot_clock.h"
 #include "control/raw_senders.h"
 #include "control/reconcile.h"
 #include "control/resolved.h"
@@ -85,17 +86,13 @@ void look_at_devices(const Topology &topology, const std::vector<int> &uplinks,
     }
 }
 
-bool names_resolver(const std::vector<Scope> &scopes) {
-    return std::ranges::any_of(scopes, [](const Scope &scope) { return !scope.policy.resolvers.empty(); });
-}
-
 constexpr const char *takes_in_none =
     "no scope takes uplinks in that appear later (--only), so there is no second gate";
 
 // Of a document that is in force and what was built from it.
 void look_at_document(const State &state, const Topology &topology, const Document &document,
                       const Built &built, Findings &findings) {
-    findings.no_resolver = !names_resolver(document.scopes);
+    findings.dns = dns_lacks(document, built, boot_clock_ns());
     for (const int ifindex : built.tunnels)
         if (!state.tunnel_alive(ifindex)) findings.deaf_tunnels.push_back(device_name(topology, ifindex));
     for (const int ifindex : serving(built.image))
@@ -198,7 +195,7 @@ Findings foresee(const Site &site, const Topology &topology, const Plan &plan, b
         gated = (*state)->gate_pinned();
     }
     look_at_devices(topology, plan.built.uplinks, hooks, findings);
-    findings.no_resolver = !names_resolver(plan.document.scopes);
+    findings.dns = dns_lacks(plan.document, plan.built, boot_clock_ns());
     if (taking_scope(plan.document) == no_scope)
         findings.no_gate = takes_in_none;
     else if (!follow && !gated)
@@ -227,7 +224,9 @@ Result<Findings> given(const State &state, const Topology &topology, const Docum
     // Unless there is no tunnel yet: who asks for answers wants to know before it is there.
     const bool tunnel_runs =
         std::ranges::any_of(built.tunnels, [&state](int ifindex) { return state.tunnel_alive(ifindex); });
-    probes.tunnel = tunnel_runs || findings.no_resolver ? Probe::ok() : probe_tunnel();
+    const bool wanted = std::ranges::any_of(
+        document.scopes, [](const Scope &scope) { return !scope.policy.resolvers.empty(); });
+    probes.tunnel = tunnel_runs || !wanted ? Probe::ok() : probe_tunnel();
     probes.tcx = std::ranges::all_of(*hooks,
                                      [](const UplinkHook &hook) {
                                          return !hook.ours_alive || hook.attachment == Attachment::tcx;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/control.h"
+#include "control/dns_promise.h"
 #include "kernel/probe.h"
 #include "net/cgroup_layout.h"
 #include "net/device_facts.h"
@@ -54,7 +55,7 @@ struct Findings {
     ResolvedFacts resolved;
     std::vector<std::string> raw_senders;   // "dhclient (pid 812)": CAP_NET_RAW here
     std::optional<LocalPorts> local_ports;  // none: cannot be read
-    bool no_resolver = false;               // the policy names none
+    DnsLacks dns;                           // of the policy that is, or would be
     std::string no_gate;                    // why there can be no second gate, whatever the kernel takes
     bool attached = false;                  // then the next ones say what there is
     std::string unknown_policy;             // why nobody can say what is to hold; empty: it is known

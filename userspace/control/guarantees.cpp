@@ -143,18 +143,23 @@ Why why_not_sockets(const Findings &findings) {
     return {};
 }
 
-Why why_not_dns(const Findings &findings) {
+// Whatever tunnels come up.
+Why why_never_dns(const Findings &findings) {
     if (auto why = why_not_sockets(findings); !why.empty()) return why;
     if (auto why = of_probe(findings.probes.tunnel, "the tunnels' programs do not load"); !why.empty())
         return why;
     if (!findings.unknown_policy.empty()) return findings.unknown_policy;
-    if (findings.no_resolver)
-        return "no resolver is named, so queries are refused and not carried: give --dns";
+    if (!findings.dns.always.empty()) return fmt::format("{}", fmt::join(findings.dns.always, "; "));
     if (!findings.deaf_tunnels.empty())
         return fmt::format("the hooks by which answers come back are missing on the tunnel {}: leakbpf "
                            "status shows it, attach again",
                            fmt::join(findings.deaf_tunnels, ", "));
     return {};
+}
+
+Why why_not_dns(const Findings &findings) {
+    if (auto why = why_never_dns(findings); !why.empty()) return why;
+    return fmt::format("{}", fmt::join(findings.dns.until_tunnel, "; "));
 }
 
 Why why_not_second_gate(const Findings &findings) {
@@ -304,6 +309,16 @@ std::vector<std::string> notes_on(const Findings &findings) {
     return notes;
 }
 
+template <typename Enough>
+Result<void> require_if(const Report &report, const std::vector<Guarantee> &wanted, Enough enough) {
+    std::vector<std::string> missing;
+    for (const Guarantee guarantee : wanted)
+        if (const Judgement &judgement = report.of(guarantee); !enough(judgement))
+            missing.push_back(fmt::format("{} ({})", to_string(guarantee), judgement.why_not));
+    if (missing.empty()) return {};
+    return unsupported(fmt::format("required and not given here: {}", fmt::join(missing, "; ")));
+}
+
 } // namespace
 
 std::string_view to_string(Guarantee guarantee) {
@@ -338,19 +353,20 @@ Report report_on(const Findings &findings) {
     for (const Guarantee guarantee : every()) {
         auto why = why_not(findings, guarantee);
         const bool holds = why.empty();
-        report.guarantees.push_back({guarantee, holds, std::move(why)});
+        const bool comes = guarantee == Guarantee::dns && !holds && why_never_dns(findings).empty();
+        report.guarantees.push_back({guarantee, holds, std::move(why), comes});
     }
     report.notes = notes_on(findings);
     return report;
 }
 
 Result<void> require(const Report &report, const std::vector<Guarantee> &wanted) {
-    std::vector<std::string> missing;
-    for (const Guarantee guarantee : wanted)
-        if (const auto &judgement = report.of(guarantee); !judgement.holds)
-            missing.push_back(fmt::format("{} ({})", to_string(guarantee), judgement.why_not));
-    if (missing.empty()) return {};
-    return unsupported(fmt::format("required and not given here: {}", fmt::join(missing, "; ")));
+    return require_if(report, wanted, [](const Judgement &judgement) { return judgement.holds; });
+}
+
+Result<void> require_to_attach(const Report &report, const std::vector<Guarantee> &wanted) {
+    return require_if(report, wanted,
+                      [](const Judgement &judgement) { return judgement.holds || judgement.comes; });
 }
 
 } // namespace lk

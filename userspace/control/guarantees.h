@@ -36,6 +36,7 @@ struct Judgement {
     Guarantee guarantee;
     bool holds = false;
     std::string why_not; // empty where it holds
+    bool comes = false;  // it does not hold, and will as soon as a tunnel is up
 };
 
 struct Report {
@@ -45,7 +46,9 @@ struct Report {
 };
 Report report_on(const Findings &findings);
 
-// Exit::unsupported, naming every one of WANTED that does not hold, and why.
+// Exit::unsupported, naming every one of WANTED that does not hold, and why. A policy may be attached before
+// there is a tunnel, so what only waits for one is enough to attach.
 Result<void> require(const Report &report, const std::vector<Guarantee> &wanted);
+Result<void> require_to_attach(const Report &report, const std::vector<Guarantee> &wanted);
 
 } // namespace lk

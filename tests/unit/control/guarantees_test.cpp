@@ -146,13 +146,25 @@ TEST(Guarantees, DnsTakesAllOfItsParts) {
     EXPECT_THAT(missing(findings), ElementsAre("dns"));
     EXPECT_THAT(why_not(findings, dns), HasSubstr("too large"));
     findings = attached();
-    findings.no_resolver = true;
-    EXPECT_THAT(missing(findings), ElementsAre("dns"));
-    EXPECT_THAT(why_not(findings, dns), HasSubstr("refused and not carried"));
+    findings.dns.always = {"no resolver", "another lack"};
+    EXPECT_EQ(why_not(findings, dns), "no resolver; another lack");
+    EXPECT_FALSE(require_to_attach(report_on(findings), {dns}));
     findings = attached();
     findings.deaf_tunnels = {"tun0"};
     EXPECT_THAT(missing(findings), ElementsAre("dns"));
     EXPECT_THAT(why_not(findings, dns), HasSubstr("tun0"));
+}
+
+// Attach comes before the tunnel as a rule; that it holds is not said before the tunnel is there.
+TEST(Guarantees, DnsMayWaitForItsTunnel) {
+    Findings findings = attached();
+    findings.dns.until_tunnel = {"weaker: no tunnel"};
+    EXPECT_THAT(missing(findings), ElementsAre("dns"));
+    EXPECT_EQ(why_not(findings, dns), "weaker: no tunnel");
+    EXPECT_FALSE(require(report_on(findings), {dns}));
+    EXPECT_TRUE(require_to_attach(report_on(findings), {dns}));
+    findings.probes.tunnel = Probe::no("too large");
+    EXPECT_FALSE(require_to_attach(report_on(findings), {dns}));
 }
 
 TEST(Guarantees, AnInertLsmIsNone) {
