@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Loads every BPF object of leakbpf into the running kernel and compares what the verifier walked through
-// with what is recorded for this kernel and this compiler: a program that grew by more than a tenth is a
-// finding, because kernels give up after a million instructions and an attach that takes longer is longer
-// open. Attaches nothing.
+// with what is recorded for this kernel, or its neighbours, and this compiler: a program that grew by more
+// than a tenth is a finding, because kernels give up after a million instructions and an attach that takes
+// longer is longer open. Attaches nothing.
 //
 // lk_verifier RECORDS. A line of RECORDS is KERNEL CLANG OBJECT PROGRAM INSTRUCTIONS, or KERNEL CLANG OBJECT
 // - refused for an object that leakbpf does without where the kernel does not take it. What was measured goes
@@ -22,7 +22,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -30,8 +29,12 @@
 
 #include "kernel/object_file.h"
 #include "kernel/objects.h"
+#include "vm/verifier_records.h"
 
 namespace {
+
+using lk::vm::Records;
+using lk::vm::Version;
 
 struct CloseObject {
     void operator()(bpf_object *object) const { bpf_object__close(object); }
@@ -46,12 +49,16 @@ int keep(libbpf_print_level level, const char *format, va_list arguments) {
     return 0;
 }
 
-std::string kernel_version() {
+Version kernel_version() {
     utsname running{};
     uname(&running);
-    int major = 0, minor = 0;
-    std::sscanf(running.release, "%d.%d", &major, &minor);
-    return fmt::format("{}.{}", major, minor);
+    Version version;
+    std::sscanf(running.release, "%d.%d", &version.first, &version.second);
+    return version;
+}
+
+std::string text(Version kernel) {
+    return fmt::format("{}.{}", kernel.first, kernel.second);
 }
 
 // "processed 1234 insns (limit 1000000) ..." of the verifier's statistics.
@@ -61,7 +68,6 @@ long instructions_of(const std::string &log) {
 }
 
 using Measured = std::map<std::string, long>; // by "OBJECT PROGRAM"
-constexpr long refused = -2;
 
 struct Subject {
     std::string name;
@@ -113,18 +119,15 @@ std::optional<Measured> measure(const Subject &subject) {
     return measured;
 }
 
-Measured recorded(const char *path, const std::string &kernel) {
-    Measured records;
-    std::ifstream file(path);
-    for (std::string line; std::getline(file, line);) {
-        std::istringstream words(line);
-        std::string its_kernel, clang, object, program, instructions;
-        if (words >> its_kernel >> clang >> object >> program >> instructions && its_kernel == kernel &&
-            clang == LK_CLANG)
-            records[object + " " + program] =
-                instructions == "refused" ? refused : std::atol(instructions.c_str());
-    }
-    return records;
+// False: it is more than RECORDS allow, and told.
+bool judge(const std::string &name, long instructions, const Records &records, Version kernel) {
+    const auto limit = records.limit(kernel, name);
+    if (limit.instructions == 0)
+        return fmt::print("{}: not recorded; scripts/vm --record does it\n", name), false;
+    if (instructions > 0 && instructions <= limit.instructions) return true;
+    fmt::print("{}: {} instructions, and {} at most are expected after {}\n", name, instructions,
+               limit.instructions, limit.of);
+    return false;
 }
 
 } // namespace
@@ -134,45 +137,34 @@ int main(int argc, char **argv) {
     if (geteuid() != 0) return fmt::print("SKIPPED: loading programs needs root\n"), 77;
     libbpf_set_print(keep);
     const auto kernel = kernel_version();
-    const auto records = recorded(argv[1], kernel);
-    if (records.empty())
-        fmt::print("nothing is recorded for kernel {} and clang {}: nothing to compare with\n", kernel,
-                   LK_CLANG);
+    std::ifstream file(argv[1]);
+    const Records records(file, LK_CLANG);
+    if (!records.has(kernel))
+        fmt::print("nothing is recorded for kernel {} and clang {}: compared with what is nearest\n",
+                   text(kernel), LK_CLANG);
     std::ofstream copy;
     if (const char *path = std::getenv("LK_MEASURED")) copy.open(path);
     int findings = 0;
     for (const auto &subject : subjects()) {
         said.clear();
         const auto measured = measure(subject);
+        const bool refused = records.refused(kernel, subject.name);
         if (!measured) {
-            const auto line = fmt::format("{} {} {} - refused\n", kernel, LK_CLANG, subject.name);
+            const auto line = fmt::format("{} {} {} - refused\n", text(kernel), LK_CLANG, subject.name);
             fmt::print("{}: the kernel does not take it: {}\n{}{}", subject.name, std::strerror(errno), said,
                        subject.required ? "" : line);
             if (!subject.required) copy << line;
-            const auto record = records.find(subject.name + " -");
-            if (subject.required || (!records.empty() && record == records.end())) findings++;
+            if (subject.required || (records.has(kernel) && !refused)) findings++;
             continue;
         }
         // A machine's own configuration may refuse what the same kernel takes elsewhere, not the other way
-        // round.
-        if (records.contains(subject.name + " -")) {
-            fmt::print("{}: recorded as refused, but the kernel takes it here\n", subject.name);
-            continue;
-        }
+        // round: the record stays.
+        if (refused) fmt::print("{}: recorded as refused, but the kernel takes it here\n", subject.name);
         for (const auto &[name, instructions] : *measured) {
-            const auto line = fmt::format("{} {} {} {}\n", kernel, LK_CLANG, name, instructions);
+            const auto line = fmt::format("{} {} {} {}\n", text(kernel), LK_CLANG, name, instructions);
             fmt::print("{}", line);
-            copy << line;
-            const auto record = records.find(name);
-            if (records.empty() ||
-                (record != records.end() && instructions > 0 && instructions * 10 <= record->second * 11))
-                continue;
-            findings++;
-            if (record == records.end())
-                fmt::print("{}: not recorded; scripts/vm --record does it\n", name);
-            else
-                fmt::print("{}: {} instructions, recorded are {}: more than a tenth above\n", name,
-                           instructions, record->second);
+            if (!refused) copy << line;
+            if (!judge(name, instructions, records, kernel)) findings++;
         }
     }
     return findings == 0 ? 0 : 1;
