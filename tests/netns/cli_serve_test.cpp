@@ -278,7 +278,7 @@ TEST_F(CliServe, EveryUplinkAndTheSecondGate) {
 }
 
 TEST_F(CliServe, AnIngressQdiscIsInTheWayBelowTcx) {
-    if (kernel_has_tcx()) return;
+    if (kernel_has_tcx()) GTEST_SKIP() << "tcx needs no qdisc";
     tc({"qdisc", "add", "dev", "eth0", "ingress"});
     const Output output = world_.attach({"eth0", "--gw", "198.51.100.7", "--serve", "tcp/2222"});
     EXPECT_EQ(output.status, static_cast<int>(Exit::failure));

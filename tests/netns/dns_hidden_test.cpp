@@ -221,6 +221,7 @@ TEST_P(DnsHidden, OfASocketWithOptions) {
     const auto as_user = [&](const std::function<void()> &body) {
         return as({.netns = world_->host().fd(), .uid = user_uid}, body);
     };
+    bool routed = true;
     for (const std::uint16_t port : {dns, other}) {
         const Bytes data = fmt::format("lk<user-{}>", port);
         EXPECT_EQ(
@@ -229,9 +230,12 @@ TEST_P(DnsHidden, OfASocketWithOptions) {
         const Bytes data6 = fmt::format("lk<user6-{}>", port);
         const std::string sent =
             as_user([&] { send_with(tunneled6, IPPROTO_IPV6, IPV6_RTHDR, routing(0), port, data6); });
-        if (!sent.empty()) continue; // this kernel has no Mobile IPv6
-        EXPECT_EQ(far_->seen().find(data6) != Bytes::npos, port == other);
+        routed = routed && sent.empty();
+        if (sent.empty()) {
+            EXPECT_EQ(far_->seen().find(data6) != Bytes::npos, port == other);
+        }
     }
+    if (!routed) GTEST_SKIP() << "IPv4 alone: this kernel has no Mobile IPv6";
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, DnsHidden, testing::Values(false, true),

@@ -52,8 +52,8 @@ static bool has_protocol(int type, int protocol) {
     return Fd(socket(AF_INET, type | SOCK_CLOEXEC, protocol)).get() >= 0;
 }
 
-// What the running kernel does not do for the sender: such a vector is no case there.
-static bool kernel_can_send(const std::string &vector) {
+// What the running kernel may not do for the sender: such a vector is no case there. None: every kernel does.
+static std::optional<bool> kernel_can_send(const std::string &vector) {
     static const struct {
         const char *vector;
         int major, minor;
@@ -65,14 +65,19 @@ static bool kernel_can_send(const std::string &vector) {
         {"kernel_mptcp_subflow", 5, 15},     // the kernel adds subflows that userspace configured
     };
     // Kernels after 6.18 are taking it out.
-    if (vector == "udplite" && kernel_is_at_least(6, 19)) return has_protocol(SOCK_DGRAM, IPPROTO_UDPLITE);
-    return std::all_of(std::begin(needs), std::end(needs), [&](const auto &need) {
-        return vector != need.vector || kernel_is_at_least(need.major, need.minor);
-    });
+    if (vector == "udplite") return !kernel_is_at_least(6, 19) || has_protocol(SOCK_DGRAM, IPPROTO_UDPLITE);
+    for (const auto &need : needs)
+        if (vector == need.vector) return kernel_is_at_least(need.major, need.minor);
+    return {};
 }
 
 void Matrix::add(Vector vector) {
-    if (!kernel_can_send(vector.name)) return;
+    if (const auto can = kernel_can_send(vector.name)) {
+        const std::string name = vector.name + ".can_be_sent";
+        if (std::ranges::find(sendable_, name, &Sendable::name) == sendable_.end()) // some come in two parts
+            sendable_.push_back({vector.group, name, *can});
+        if (!*can) return;
+    }
     const bool guarded = vector.name.find("bypass") != std::string::npos || vector.name.starts_with("xdp_");
     if (guarded && !kernel_is_at_least(5, 15))
         vector.unsendable = "the guard of the other world holds in this one too";

@@ -96,6 +96,12 @@ struct Special {
     std::function<void()> body;
 };
 
+// A vector that some kernels do not know.
+struct Sendable {
+    std::string group, name;
+    bool here = false;
+};
+
 class Matrix {
   public:
     void add(Vector vector);
@@ -105,11 +111,13 @@ class Matrix {
                      const std::vector<int> &families = {4, 6});
     const std::deque<Case> &cases() const { return cases_; }
     const std::deque<Special> &specials() const { return specials_; }
+    const std::deque<Sendable> &sendable() const { return sendable_; }
 
   private:
     std::deque<Vector> vectors_;
     std::deque<Case> cases_;
     std::deque<Special> specials_;
+    std::deque<Sendable> sendable_;
 };
 
 // What attach is told in the worlds of the matrix.

@@ -115,6 +115,18 @@ class SpecialTest : public testing::Test {
     const Special &which_;
 };
 
+// That there are no cases of a vector is a skip, which has to be expected.
+class SendableTest : public testing::Test {
+  public:
+    explicit SendableTest(const Sendable &which) : which_(which) {}
+    void TestBody() override {
+        if (!which_.here) GTEST_SKIP() << "this kernel cannot send it";
+    }
+
+  private:
+    const Sendable &which_;
+};
+
 // At the end: nothing of any case has come late (a retransmission, a queue), then the worlds go.
 class Closing : public testing::Environment {
   public:
@@ -172,6 +184,9 @@ int main(int argc, char **argv) {
     for (const Special &which : matrix.specials())
         testing::RegisterTest(which.group.c_str(), which.name.c_str(), nullptr, nullptr, __FILE__, __LINE__,
                               [&which]() -> testing::Test * { return new SpecialTest(which); });
+    for (const Sendable &which : matrix.sendable())
+        testing::RegisterTest(which.group.c_str(), which.name.c_str(), nullptr, nullptr, __FILE__, __LINE__,
+                              [&which]() -> testing::Test * { return new SendableTest(which); });
     testing::AddGlobalTestEnvironment(new Closing);
     return run_tests(argc, argv);
 }
