@@ -101,7 +101,7 @@ int programs_of_ours() {
 
 TEST_F(CliDoctor, SaysWhatHoldsAndLeavesNothing) {
     const auto json = doctor();
-    for (const char *name : {"uplink", "first", "no-detour", "identity", "dns", "bypass-guard"})
+    for (const char *name : {"uplink", "first", "no-detour", "identity", "dns", "bypass-guard", "serve"})
         EXPECT_TRUE(holds(json, name)) << of(json, name);
     EXPECT_EQ(json["probes"]["clsact"]["works"], true) << json["probes"];
     EXPECT_EQ(holds(json, "tcx"), json["probes"]["tcx"]["works"] == true);
@@ -311,7 +311,7 @@ TEST_F(CliDoctor, APolicyThatCannotBeReadPromisesNothing) {
     run({"tc", "qdisc", "del", "dev", "eth0", "clsact"}, {.netns = world_.host().fd()}); // where it is there
     ASSERT_TRUE(eventually([&] { return world_.leaks(); }));
     const auto json = doctor();
-    for (const char *name : {"uplink", "dns", "second-gate"}) {
+    for (const char *name : {"uplink", "dns", "second-gate", "serve"}) {
         EXPECT_THAT(of(json, name)["why_not"].dump(), HasSubstr("cannot be read")) << name;
         EXPECT_EQ(world_.leakbpf({"doctor", "--require", name}).status, unsupported) << name;
     }
@@ -319,7 +319,4 @@ TEST_F(CliDoctor, APolicyThatCannotBeReadPromisesNothing) {
 
 TEST_F(CliDoctor, WordsThatAreNoGuarantee) {
     EXPECT_EQ(world_.leakbpf({"doctor", "--require", "nothing"}).status, static_cast<int>(Exit::bad_input));
-    const Output later = world_.leakbpf({"doctor", "--require", "serve"});
-    EXPECT_EQ(later.status, unsupported);
-    EXPECT_THAT(later.err, HasSubstr("not built into this version"));
 }

@@ -256,8 +256,11 @@ TEST_F(CliServe, TheHookIsPutBackAndMissed) {
     EXPECT_FALSE(answered(v4.stranger, 40002, v4.host, served));
     EXPECT_THAT(world_.leakbpf({"status"}).out,
                 HasSubstr("no living hook that sees who asks the services of --serve"));
-    EXPECT_THAT(world_.leakbpf({"doctor"}).out, HasSubstr("the services of --serve is missing on eth0"));
-    attach({"--serve", "tcp/2222"});
+    const Output doctor = world_.leakbpf({"doctor", "--require", "serve"});
+    EXPECT_EQ(doctor.status, static_cast<int>(Exit::unsupported));
+    EXPECT_THAT(doctor.out, HasSubstr("the services of --serve is missing on eth0"));
+    attach({"--serve", "tcp/2222", "--require", "serve"});
+    EXPECT_EQ(world_.leakbpf({"doctor", "--require", "serve"}).status, 0);
     EXPECT_TRUE(answered(v4.stranger, 40003, v4.host, served));
 }
 

@@ -220,7 +220,7 @@ Result<Findings> given(const State &state, const Topology &topology, const Docum
     findings.socket_hooks_alive = std::ranges::all_of(*sockets, &CgroupHook::alive);
     // What hangs there was loaded.
     auto &probes = findings.probes;
-    probes.uplink = probes.clsact = probes.sockets = Probe::ok();
+    probes.uplink = probes.clsact = probes.sockets = probes.serve = Probe::ok();
     // Unless there is no tunnel yet: who asks for answers wants to know before it is there.
     const bool tunnel_runs =
         std::ranges::any_of(built.tunnels, [&state](int ifindex) { return state.tunnel_alive(ifindex); });

@@ -31,12 +31,10 @@ constexpr std::array<Words, guarantee_count> words{{
     {"compat-guard", "that holds for 32-bit system calls too"},
     {"lsm", "packet sockets can be locked, and nobody but leakbpf detaches its links"},
     {"second-gate", "what is sent or forwarded by an uplink that appears is judged before it has its filter"},
+    {"serve", "who asks a service of --serve by a guarded uplink is seen, and so answered"},
 }};
-static_assert(words.back().name == "second-gate" &&
-              static_cast<std::size_t>(Guarantee::second_gate) + 1 == guarantee_count);
-
-// Known as guarantees, and not given by this version: whoever requires one is told so and gets nothing less.
-constexpr std::array<std::string_view, 1> not_built{"serve"};
+static_assert(words.back().name == "serve" &&
+              static_cast<std::size_t>(Guarantee::serve) + 1 == guarantee_count);
 
 std::vector<Guarantee> every() {
     std::vector<Guarantee> result;
@@ -51,8 +49,6 @@ Result<std::vector<Guarantee>> parse_one(const std::string &word) {
     if (word == "strict") return std::vector{uplink, first, identity, bypass_guard, compat_guard};
     for (const Guarantee guarantee : every())
         if (word == to_string(guarantee)) return std::vector{guarantee};
-    if (std::ranges::find(not_built, word) != not_built.end())
-        return unsupported(fmt::format("{} is not built into this version of leakbpf", quote(word)));
     std::vector<std::string_view> names;
     for (const Words &each : words)
         names.push_back(each.name);
@@ -180,6 +176,18 @@ Why why_not_second_gate(const Findings &findings) {
     return of_probe(findings.probes.gate_cgroup, "its programs do not load");
 }
 
+Why why_not_serve(const Findings &findings) {
+    if (auto why = of_probe(findings.probes.serve, "the program that sees who asks does not load");
+        !why.empty())
+        return why;
+    if (!findings.unknown_policy.empty()) return findings.unknown_policy;
+    if (!findings.deaf_services.empty())
+        return fmt::format("the hook that sees who asks the services of --serve is missing on {}, so "
+                           "nobody new is answered there: attach again",
+                           fmt::join(findings.deaf_services, ", "));
+    return {};
+}
+
 Why why_not_compat(const Findings &findings) {
     if (auto why = why_not_sockets(findings); !why.empty()) return why;
     if (auto why = of_probe(findings.probes.compat, "the guard for 32-bit system calls does not load");
@@ -218,6 +226,7 @@ Why why_not(const Findings &findings, Guarantee guarantee) {
     case Guarantee::compat_guard: return why_not_compat(findings);
     case Guarantee::lsm: return why_not_lsm(findings);
     case Guarantee::second_gate: return why_not_second_gate(findings);
+    case Guarantee::serve: return why_not_serve(findings);
     }
     return "unknown";
 }
@@ -299,11 +308,6 @@ std::vector<std::string> notes_on(const Findings &findings) {
         notes.emplace_back(
             "this kernel does not list AF_XDP sockets (CONFIG_XDP_SOCKETS_DIAG): the no-detour "
             "does not see one that is bound already");
-    if (!findings.deaf_services.empty())
-        notes.push_back(
-            fmt::format("the hook that sees who asks the services of --serve is missing on {}, so "
-                        "nobody new is answered there: attach again",
-                        fmt::join(findings.deaf_services, ", ")));
     note_local_ports(findings.local_ports, notes);
     note_resolved(findings.resolved, notes);
     return notes;

@@ -22,14 +22,15 @@ enum class Guarantee {
     compat_guard, // for 32-bit system calls too
     lsm,          // packet sockets can be locked, and nobody else takes our links off
     second_gate,  // an uplink that appears is judged before it has its hook, forwarded packets included
+    serve,        // who asks a service of --serve is answered
 };
-constexpr std::size_t guarantee_count = 10;
+constexpr std::size_t guarantee_count = 11;
 
 std::string_view to_string(Guarantee guarantee); // "bypass-guard", as after --require
 std::string_view promise(Guarantee guarantee);   // a sentence without its full stop
 
-// A guarantee, "strict" (all that --strict rests on: uplink, first, identity, both guards) or "all". What
-// another version may have is Exit::unsupported, anything else bad input. WORDS_GIVEN may hold commas.
+// A guarantee, "strict" (all that --strict rests on: uplink, first, identity, both guards) or "all". Anything
+// else is bad input. WORDS_GIVEN may hold commas.
 Result<std::vector<Guarantee>> parse_guarantees(const std::vector<std::string> &words_given);
 
 struct Judgement {

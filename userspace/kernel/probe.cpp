@@ -66,6 +66,7 @@ KernelProbes probe_kernel() {
     }
     probes.sockets = probe_load(socket_object);
     probes.tunnel = probe_tunnel();
+    probes.serve = probe_load(serve_object());
     probes.gate = probe_load(gate_object());
     probes.gate_cgroup = probe_load(gate_cgroup_object());
     probes.compat = probe_load(compat_object());

@@ -21,6 +21,7 @@ struct KernelProbes {
     Probe clsact;      // ... and by clsact
     Probe sockets;     // the socket hooks' programs load
     Probe tunnel;      // the tunnels' programs load
+    Probe serve;       // the program that sees who asks services loads
     Probe gate;        // the second gate's for netfilter loads
     Probe gate_cgroup; // ... and its other form
     Probe compat;      // the guard for 32-bit system calls loads

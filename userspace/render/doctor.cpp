@@ -20,9 +20,16 @@ struct NamedProbe {
 };
 
 std::vector<NamedProbe> probes_of(const KernelProbes &probes) {
-    return {{"uplink", probes.uplink},           {"tcx", probes.tcx},       {"clsact", probes.clsact},
-            {"sockets", probes.sockets},         {"tunnel", probes.tunnel}, {"gate", probes.gate},
-            {"gate_cgroup", probes.gate_cgroup}, {"compat", probes.compat}, {"lsm", probes.lsm}};
+    return {{"uplink", probes.uplink},
+            {"tcx", probes.tcx},
+            {"clsact", probes.clsact},
+            {"sockets", probes.sockets},
+            {"tunnel", probes.tunnel},
+            {"gate", probes.gate},
+            {"gate_cgroup", probes.gate_cgroup},
+            {"compat", probes.compat},
+            {"lsm", probes.lsm},
+            {"serve", probes.serve}};
 }
 
 // A whole sentence, which plain() would cut: what libbpf says is long and spans lines.

@@ -17,9 +17,10 @@ Findings well() {
     Findings findings;
     findings.kernel = "6.12.1-amd64";
     findings.machine = "x86_64";
-    for (Probe *probe : {&findings.probes.uplink, &findings.probes.tcx, &findings.probes.clsact,
-                         &findings.probes.sockets, &findings.probes.tunnel, &findings.probes.gate,
-                         &findings.probes.gate_cgroup, &findings.probes.compat, &findings.probes.lsm})
+    for (Probe *probe :
+         {&findings.probes.uplink, &findings.probes.tcx, &findings.probes.clsact, &findings.probes.sockets,
+          &findings.probes.tunnel, &findings.probes.gate, &findings.probes.gate_cgroup,
+          &findings.probes.compat, &findings.probes.lsm, &findings.probes.serve})
         *probe = Probe::ok();
     findings.security_modules = {"lockdown", "capability", "bpf"};
     findings.cgroups = {CgroupLayout::Kind::v2, {"/sys/fs/cgroup"}};
@@ -104,8 +105,8 @@ TEST(Guarantees, WhatIsAttachedCounts) {
 TEST(Guarantees, APolicyThatCannotBeReadPromisesNothing) {
     Findings findings = attached();
     findings.unknown_policy = "the policy in force cannot be read (half of it): attach again";
-    EXPECT_THAT(missing(findings), ElementsAre("uplink", "dns", "second-gate"));
-    for (const Guarantee each : {uplink, dns, second_gate})
+    EXPECT_THAT(missing(findings), ElementsAre("uplink", "dns", "second-gate", "serve"));
+    for (const Guarantee each : {uplink, dns, second_gate, serve})
         EXPECT_EQ(why_not(findings, each), findings.unknown_policy);
 }
 
@@ -167,6 +168,17 @@ TEST(Guarantees, DnsMayWaitForItsTunnel) {
     EXPECT_FALSE(require_to_attach(report_on(findings), {dns}));
 }
 
+TEST(Guarantees, ServicesTakeTheirHooks) {
+    Findings findings = well();
+    findings.probes.serve = Probe::no("too large");
+    EXPECT_THAT(missing(findings), ElementsAre("serve"));
+    EXPECT_THAT(why_not(findings, serve), HasSubstr("too large"));
+    findings = attached();
+    findings.deaf_services = {"eth0", "eth1"};
+    EXPECT_THAT(missing(findings), ElementsAre("serve"));
+    EXPECT_THAT(why_not(findings, serve), HasSubstr("missing on eth0, eth1"));
+}
+
 TEST(Guarantees, AnInertLsmIsNone) {
     Findings findings = well();
     findings.security_modules = {"lockdown", "apparmor"};
@@ -211,10 +223,6 @@ TEST(Guarantees, Notes) {
                     f.cgroups = {CgroupLayout::Kind::hybrid, {"/sys/fs/cgroup/unified"}};
                 }),
                 ElementsAre(HasSubstr("at /sys/fs/cgroup/unified")));
-    EXPECT_THAT(notes([](Findings &f) {
-                    f.deaf_services = {"eth0", "eth1"};
-                }),
-                ElementsAre(HasSubstr("missing on eth0, eth1")));
     // What Linux gives to sockets by itself, and what queries are translated to.
     const auto of_ports = [&notes](const LocalPorts &ports) {
         return notes([&ports](Findings &f) { f.local_ports = ports; });
@@ -252,10 +260,6 @@ TEST(Guarantees, Parsed) {
         EXPECT_EQ(parsed.error().exit, Exit::bad_input);
         EXPECT_THAT(parsed.error().message, HasSubstr("bypass-guard"));
     }
-    const auto later = parse_guarantees({"serve"});
-    ASSERT_FALSE(later);
-    EXPECT_EQ(later.error().exit, Exit::unsupported);
-    EXPECT_THAT(later.error().message, HasSubstr("not built into this version"));
 }
 
 TEST(Guarantees, Required) {

@@ -17,7 +17,7 @@ Diagnosis diagnosis() {
     findings.machine = "x86_64";
     findings.probes.uplink = findings.probes.clsact = findings.probes.sockets = Probe::ok();
     findings.probes.tcx = Probe::no("this kernel has none (Linux 6.6)");
-    findings.probes.tunnel = findings.probes.gate_cgroup = Probe::ok();
+    findings.probes.tunnel = findings.probes.serve = findings.probes.gate_cgroup = Probe::ok();
     findings.probes.gate = Probe::no("no such hook");
     findings.probes.compat = findings.probes.lsm = Probe::no("refused\nfor good");
     findings.security_modules = {"capability"};
