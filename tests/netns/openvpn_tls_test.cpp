@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -265,14 +266,16 @@ TEST_P(OpenVpnTlsPort, TheServersPortMoves) {
     if (!any_port) {
         EXPECT_FALSE(tunnel.answers());
         EXPECT_EQ(tunnel.outer(other_port), 0u);
-        tunnel.attach({"--gw", "198.51.100.7:1196/udp"});
+        auto policy = GetParam().policy;
+        std::ranges::replace(policy, gateway_port_text, "198.51.100.7:1196/udp");
+        tunnel.attach(policy);
     }
     EXPECT_TRUE(tunnel.comes_up()) << tunnel.logs();
     EXPECT_GT(tunnel.outer(other_port), 0u);
     EXPECT_FALSE(tunnel.shows(token)) << "seen in the clear";
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, OpenVpnTlsPort, testing::Values(shapes[0], shapes[1]),
+INSTANTIATE_TEST_SUITE_P(Ways, OpenVpnTlsPort, testing::Values(shapes[0], shapes[1], shapes[3], shapes[5]),
                          [](const auto &each) { return each.param.name; });
 
 // From OpenVPN 2.7 on and Linux 6.16 the kernel carries the data: its packets come from nobody's socket, or

@@ -74,6 +74,16 @@ class Tunnel {
     bool comes_up() {
         return eventually([&] { return answers(); }, 20s);
     }
+    bool server_moves(std::uint16_t port) {
+        at_isp({"listen-port", std::to_string(port)});
+        // Its next packet tells the client.
+        return eventually(
+            [&] {
+                pings(world.isp(), client_inner4, token);
+                return show("endpoints").find(wg_endpoint(gateway, port)) != std::string::npos;
+            },
+            20s);
+    }
     // Frames to PORT of the gateway that arrived since SINCE.
     std::size_t outer(std::uint16_t port, std::size_t since = 0) {
         Mark flow;
@@ -115,7 +125,8 @@ std::string name_of(const testing::TestParamInfo<Shape> &info) {
     return fmt::format("v{}_{}", info.param.family, info.param.policy.name);
 }
 constexpr Policy any_port{"any_port", "", false}, one_port{"one_port", ":51820/udp", false},
-    strict{"strict", ":51820/udp", true}, moved{"moved", ":51821/udp", false};
+    strict{"strict", ":51820/udp", true}, moved{"moved", ":51821/udp", false},
+    strict_moved{"strict_moved", ":51821/udp", true};
 
 class WireGuardWith : public WireGuard, public testing::WithParamInterface<Shape> {};
 
@@ -174,33 +185,29 @@ INSTANTIATE_TEST_SUITE_P(Policies, WireGuardWith,
 
 TEST_F(WireGuard, TheServersPortMoves) {
     Tunnel tunnel(4, false);
-    const auto server_moves = [&](std::uint16_t port) {
-        tunnel.at_isp({"listen-port", std::to_string(port)});
-        // Its next packet tells the client.
-        return eventually(
-            [&] {
-                pings(tunnel.world.isp(), client_inner4, token);
-                return tunnel.show("endpoints").find(wg_endpoint(tunnel.gateway, port)) != std::string::npos;
-            },
-            20s);
-    };
     tunnel.attach(any_port);
     EXPECT_TRUE(tunnel.comes_up());
-    EXPECT_TRUE(server_moves(other_port)) << tunnel.show("endpoints");
+    EXPECT_TRUE(tunnel.server_moves(other_port)) << tunnel.show("endpoints");
     EXPECT_TRUE(tunnel.comes_up());
     EXPECT_GT(tunnel.outer(other_port), 0u);
-    EXPECT_TRUE(server_moves(server_port));
+    EXPECT_TRUE(tunnel.server_moves(server_port));
     EXPECT_TRUE(tunnel.comes_up());
-
-    // Only the port that was named.
-    tunnel.attach(one_port);
-    EXPECT_TRUE(tunnel.comes_up());
-    EXPECT_TRUE(server_moves(other_port)) << tunnel.show("endpoints");
-    const std::size_t since = tunnel.world.capture().position();
-    EXPECT_FALSE(tunnel.answers());
-    EXPECT_EQ(tunnel.outer(other_port, since), 0u);
-    tunnel.attach(moved);
-    EXPECT_TRUE(tunnel.comes_up());
-    EXPECT_GT(tunnel.outer(other_port, since), 0u);
     EXPECT_FALSE(tunnel.in_the_clear());
+}
+
+// Only the port that was named.
+TEST_F(WireGuard, TheServerMovesToAPortThatWasNotNamed) {
+    for (const auto &[before, after] : {std::pair{one_port, moved}, std::pair{strict, strict_moved}}) {
+        Tunnel tunnel(4, before.strict);
+        tunnel.attach(before);
+        EXPECT_TRUE(tunnel.comes_up());
+        EXPECT_TRUE(tunnel.server_moves(other_port)) << tunnel.show("endpoints");
+        const std::size_t since = tunnel.world.capture().position();
+        EXPECT_FALSE(tunnel.answers());
+        EXPECT_EQ(tunnel.outer(other_port, since), 0u);
+        tunnel.attach(after);
+        EXPECT_TRUE(tunnel.comes_up());
+        EXPECT_GT(tunnel.outer(other_port, since), 0u);
+        EXPECT_FALSE(tunnel.in_the_clear());
+    }
 }
