@@ -11,7 +11,10 @@
 #include <gmock/gmock.h>
 
 #include "base/exit_status.h"
+#include "harness/kernel.h"
+#include "kernel/tcx.h"
 #include "netns/cli_world.h"
+#include "netns/foreign_program.h"
 
 using namespace lk::harness;
 using lk::Exit;
@@ -122,6 +125,37 @@ TEST_F(CliService, TellsHowItIs) {
     service_.end(SIGTERM);
     EXPECT_TRUE(eventually([&] { return world_.follower() == 0; }));
     EXPECT_FALSE(world_.leaks());
+}
+
+// An uplink that cannot be guarded is told, and all else is done as without it.
+TEST_F(CliService, OneUplinkInTroubleHoldsUpNothing) {
+    if (!kernel_has_tcx()) GTEST_SKIP() << "no tcx";
+    write(gateway);
+    ASSERT_EQ(world_.leakbpf({"apply", "--no-follow", "--config", config_}).status, 0);
+    world_.plug("eth1", 2);
+    std::vector<lk::Fd> programs, links; // the most that the kernel takes
+    world_.host().inside([&] {
+        for (int i = 0; i < 64; ++i) {
+            programs.push_back(foreign_program(-1));
+            links.emplace_back(lk::tcx::create_link(programs.back().get(), world_.host().ifindex("eth1")));
+        }
+    });
+    world_.host().ip("route add default via 10.7.2.1 dev eth1 metric 500");
+    start();
+    ASSERT_TRUE(manager_.told("READY=1\nSTATUS=no hook could be put on eth1: ")) << manager_.heard();
+    EXPECT_TRUE(manager_.told("; guards eth0\n")) << manager_.heard();
+    for (const std::string &pin : pins())
+        if (pin.ends_with("/cgroup-setsockopt")) std::filesystem::remove(pin);
+    const auto alive = [&] {
+        const auto status = world_.status();
+        return std::ranges::all_of(status.at("socket_hooks"), [](const auto &hook) { return hook["alive"]; });
+    };
+    ASSERT_FALSE(alive());
+    EXPECT_TRUE(eventually(alive, 15s));
+    EXPECT_EQ(world_.leakbpf({"status"}).status, static_cast<int>(Exit::weakened));
+    links.clear();
+    EXPECT_TRUE(eventually([&] { return world_.guarded().size() == 2; }, 40s));
+    EXPECT_TRUE(manager_.told("STATUS=guards eth0, eth1")) << manager_.heard();
 }
 
 TEST_F(CliService, TakesAPolicyOnTrialBack) {

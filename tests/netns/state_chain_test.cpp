@@ -2,7 +2,6 @@
 // Foreign programs on the uplink: who runs before ours is told.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/bpf.h>
 
 #include <functional>
 
@@ -10,23 +9,13 @@
 #include "kernel/chain.h"
 #include "kernel/rtnl.h"
 #include "kernel/tcx.h"
+#include "netns/foreign_program.h"
 #include "netns/state_world.h"
 
 using namespace lk;
 using namespace lk::harness;
 
 namespace {
-
-// A program that answers VERDICT to everything.
-Fd foreign_program(int verdict) {
-    const bpf_insn code[] = {
-        {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, verdict},
-        {BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
-    };
-    Fd fd{bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "foreign", "GPL", code, 2, nullptr)};
-    if (!fd) throw std::runtime_error("the foreign program does not load");
-    return fd;
-}
 
 UplinkHook only_hook(const State &state) {
     const auto hooks = must(state.uplink_hooks());

@@ -28,8 +28,10 @@ class Teller {
   public:
     explicit Teller(Service &service) : service_(service) {}
 
-    void committed(const Topology &topology, const Built &built) {
-        const std::string uplinks = listed(device_names(topology, built.uplinks));
+    void committed(const Topology &topology, const Built &built, const std::set<int> &bare) {
+        std::vector<int> hooked = built.uplinks;
+        std::erase_if(hooked, [&bare](int ifindex) { return bare.contains(ifindex); });
+        const std::string uplinks = listed(device_names(topology, hooked));
         if (uplinks != uplinks_) {
             const bool first = !uplinks_;
             uplinks_ = uplinks;
@@ -40,17 +42,17 @@ class Teller {
                 service_.tell(LOG_NOTICE, "guarded now: " + uplinks, fields("uplinks"));
             }
         }
-        say(trouble_.empty());
+        service_.ready(how_it_is());
     }
     void trouble(const std::string &message) {
         service_.tell(LOG_WARNING, message, fields("trouble"));
         trouble_ = message;
-        service_.status(message);
+        service_.status(how_it_is());
     }
     void over(const std::string &message) {
         service_.tell(LOG_NOTICE, "works again: " + message, fields("works-again"));
         trouble_.clear();
-        say(true);
+        service_.ready(how_it_is());
     }
     void trial_ended(const std::string &message) {
         service_.tell(LOG_WARNING, message, fields("trial-ended"));
@@ -73,19 +75,16 @@ class Teller {
             service_.tell(LOG_ERR, applied.error().message, fields("reload-failed"));
             kept_ = "; the configuration is wrong: " + applied.error().message;
         }
-        say(true);
+        service_.ready(how_it_is());
     }
 
   private:
     Service::Fields fields(const char *event) const {
         return {{"LEAKBPF_EVENT", event}, {"LEAKBPF_UPLINKS", uplinks_.value_or("none")}};
     }
-    void say(bool ready) {
-        const std::string status = "guards " + uplinks_.value_or("none") + kept_;
-        if (ready)
-            service_.ready(status);
-        else
-            service_.status(trouble_);
+    std::string how_it_is() const {
+        const std::string guards = "guards " + uplinks_.value_or("none") + kept_;
+        return trouble_.empty() ? guards : trouble_ + "; " + guards;
     }
 
     Service &service_;
@@ -100,7 +99,9 @@ Result<Exit> run(const Globals &globals, const Options &options) {
     Service service;
     Teller teller(service);
     FollowTold told;
-    told.committed = [&](const Topology &topology, const Built &built) { teller.committed(topology, built); };
+    told.committed = [&](const Topology &topology, const Built &built, const std::set<int> &bare) {
+        teller.committed(topology, built, bare);
+    };
     told.trouble = [&](const std::string &message) { teller.trouble(message); };
     told.over = [&](const std::string &message) { teller.over(message); };
     told.trial_ended = [&](const std::string &message) { teller.trial_ended(message); };

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -91,10 +92,11 @@ Result<Kept> keep(const Site &site);
 
 // What a follower tells its caller, and asks of it.
 struct FollowTold {
-    std::function<void(const Topology &, const Built &)> committed = {}; // after each turn that did something
-    std::function<void(const std::string &)> trouble = {};               // turns fail
-    std::function<void(const std::string &)> over = {};                  // and work again: what it was
-    std::function<void(const std::string &)> trial_ended = {};           // nobody kept it: what was done
+    // After each turn that did something; without a hook are the devices BARE.
+    std::function<void(const Topology &, const Built &, const std::set<int> &bare)> committed = {};
+    std::function<void(const std::string &)> trouble = {};     // turns fail, or something in them
+    std::function<void(const std::string &)> over = {};        // and work again: what it was
+    std::function<void(const std::string &)> trial_ended = {}; // nobody kept it: what was done
     std::function<void(const std::string &)> portal_ended =
         {};                            // by itself, or to some routers: what was done
     std::function<void()> alive = {};  // about every second

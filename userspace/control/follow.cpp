@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -171,11 +174,14 @@ class Follower {
         return hooks && all_alive(*hooks);
     }
 
+    // Those that got none are tried again when a turn is due.
     bool all_alive(const std::vector<UplinkHook> &hooks) const {
-        return std::ranges::all_of(built_->uplinks,
-                                   [&hooks](int ifindex) { return alive_on(hooks, ifindex); }) &&
-               std::ranges::all_of(serving(built_->image),
-                                   [this](int ifindex) { return state_->serve_alive(ifindex); }) &&
+        return std::ranges::all_of(
+                   built_->uplinks,
+                   [&](int ifindex) { return alive_on(hooks, ifindex) || bare_.contains(ifindex); }) &&
+               std::ranges::all_of(
+                   serving(built_->image),
+                   [this](int ifindex) { return state_->serve_alive(ifindex) || deaf_.contains(ifindex); }) &&
                std::ranges::all_of(built_->tunnels,
                                    [this](int ifindex) { return state_->tunnel_alive(ifindex); }) &&
                socket_hooks_alive() && guards_alive() && gate_alive();
@@ -240,28 +246,40 @@ class Follower {
         const bool pruned = tidy_portal();
         const Built wanted = build_image(*document_, monitor_.topology());
         bool tell = false;
-        if (!built_ || pruned || !same_image(wanted.image, built_->image) ||
-            wanted.tunnels != built_->tunnels || !all_alive(*hooks)) {
-            Result<Built> built = reconcile(*state_, *document_, monitor_.topology());
+        std::vector<std::string> troubles; // of which each costs no more than itself
+        if (!built_ || pruned || !bare_.empty() || !deaf_.empty() ||
+            !same_image(wanted.image, built_->image) || wanted.tunnels != built_->tunnels ||
+            !all_alive(*hooks)) {
+            Result<Reconciled> done = reconcile_most(*state_, *document_, monitor_.topology());
             seen_epoch_ = state_->epoch(); // it may have been committed before it failed
-            if (!built) return not_yet(built.error(), true);
-            built_ = *std::move(built);
+            if (!done) return not_yet(done.error(), true);
+            if (done->failed) troubles.push_back(done->failed->message);
+            built_ = std::move(done->built);
+            bare_ = {done->bare.begin(), done->bare.end()};
+            deaf_ = {done->deaf.begin(), done->deaf.end()};
             epoch_ = state_->epoch();
             tell = true;
         }
         // Somebody detached one, or removed its pin. Sockets made meanwhile are taken in as at attach.
         if (!socket_hooks_alive())
-            if (Result<void> done = state_->attach_cgroup_hooks(); !done) return not_yet(done.error(), true);
+            if (Result<void> done = state_->attach_cgroup_hooks(); !done)
+                troubles.push_back(done.error().message);
         put_guards_back();
         if (tell) // uplinks that got their hook only now
             if (const auto now = state_->uplink_hooks(Chains::skip)) put_gate_back(*now);
+        tell_turn(tell, fmt::format("{}", fmt::join(troubles, "; ")));
+    }
+
+    // The turn is done, but for TROUBLE.
+    void tell_turn(bool committed, const std::string &trouble) {
+        followed_ = true;
+        if (committed && told_.committed) told_.committed(monitor_.topology(), *built_, bare_);
+        if (!portal_ended_.empty() && told_.portal_ended) told_.portal_ended(portal_ended_);
+        portal_ended_.clear();
+        if (!trouble.empty()) return again_later(trouble);
         dirty_ = !gate_trouble_.empty(); // tried again, if seldom
         not_before_ = dirty_ ? Clock::now() + retry_longest : Clock::time_point{};
         retry_ = retry_first;
-        followed_ = true;
-        if (tell && told_.committed) told_.committed(monitor_.topology(), *built_);
-        if (!portal_ended_.empty() && told_.portal_ended) told_.portal_ended(portal_ended_);
-        portal_ended_.clear();
         if (!trouble_.empty() && told_.over) told_.over(trouble_);
         trouble_.clear();
     }
@@ -344,10 +362,16 @@ class Follower {
 
     void not_yet(const Error &error, bool tell) {
         built_.reset();
+        if (tell) return again_later(error.message);
         not_before_ = Clock::now() + retry_;
-        if (tell) retry_ = std::min(retry_ * 2, retry_longest);
-        if (tell && error.message != trouble_ && told_.trouble) told_.trouble(error.message);
-        if (tell) trouble_ = error.message;
+    }
+
+    void again_later(const std::string &trouble) {
+        dirty_ = true;
+        not_before_ = Clock::now() + retry_;
+        retry_ = std::min(retry_ * 2, retry_longest);
+        if (trouble != trouble_ && told_.trouble) told_.trouble(trouble);
+        trouble_ = trouble;
     }
 
     // False: the end was asked for.
@@ -423,7 +447,9 @@ class Follower {
     std::set<std::string> guards_seen_;
     bool gate_seen_ = false, followed_ = false; // a turn was whole
     std::string gate_trouble_, portal_ended_;
-    std::optional<Built> built_;               // what was committed last; none: unknown
+    std::optional<Built> built_; // what was committed last; none: unknown
+    std::set<int> bare_,
+        deaf_; // devices of BUILT on which no hook could be put, of the uplink's and --serve's
     std::uint32_t epoch_ = 0, seen_epoch_ = 0; // of BUILT; whoever committed it
     bool dirty_ = true, nothing_in_force_ = false, trial_over_ = false;
     bool disturbed_ = false; // in clsact something happened where a hook of ours may be

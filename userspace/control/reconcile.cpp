@@ -85,6 +85,12 @@ bool settled(const std::vector<UplinkHook> &hooks, int ifindex, HookKind kind) {
            attachment == (kind == HookKind::clsact ? Attachment::clsact : Attachment::tcx);
 }
 
+void note_failed(HookAnswer &answer, int ifindex, const char *name, const Error &error) {
+    answer.failed.push_back(fmt::format("{}: {}", name, error.message));
+    answer.bare.push_back(ifindex);
+    answer.exit = error.exit;
+}
+
 } // namespace
 
 std::vector<int> serving(const MapImage &image) {
@@ -108,8 +114,7 @@ HookAnswer attach_serves(State &state, const Document &document, const Topology 
         char name[IF_NAMESIZE];
         if (const Result<void> done = state.attach_serve(ifindex);
             !done && if_indextoname(static_cast<unsigned>(ifindex), name)) {
-            answer.failed.push_back(fmt::format("{}: {}", name, done.error().message));
-            answer.exit = done.error().exit;
+            note_failed(answer, ifindex, name, done.error());
         }
     }
     return answer;
@@ -129,8 +134,7 @@ HookAnswer attach_hooks(State &state, const Document &document, const Topology &
         if (done) {
             if (*done) answer.notices.push_back(**done);
         } else if (if_indextoname(static_cast<unsigned>(ifindex), name)) { // else: gone meanwhile
-            answer.failed.push_back(fmt::format("{}: {}", name, done.error().message));
-            answer.exit = done.error().exit;
+            note_failed(answer, ifindex, name, done.error());
         }
     }
     return answer;
@@ -226,8 +230,8 @@ Result<void> remove_stray_hooks(State &state, const Built &built, const Topology
     return {};
 }
 
-Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology,
-                        const std::vector<int> &let_go) {
+Result<Reconciled> reconcile_most(State &state, const Document &wanted, const Topology &topology,
+                                  const std::vector<int> &let_go) {
     Result<std::vector<UplinkHook>> before = state.uplink_hooks(Chains::skip);
     if (!before) return before.error();
     drop_hooks(*before, let_go);
@@ -239,14 +243,25 @@ Result<Built> reconcile(State &state, const Document &wanted, const Topology &to
         attach_serves(state, document, topology, built.uplinks); // what guards comes first
     built.notices.insert(built.notices.end(), hooks.notices.begin(), hooks.notices.end());
     if (const Result<std::uint32_t> epoch = state.commit(built.image, document); !epoch) return epoch.error();
+    Reconciled done{std::move(built), hooks.bare, serves.bare, {}};
+    const Result<void> tidied = remove_stray_hooks(state, done.built, topology);
     if (!hooks.failed.empty())
-        return Error{hooks.exit,
-                     fmt::format("no hook could be put on {}", fmt::join(hooks.failed, "; and on "))};
-    if (Result<void> done = remove_stray_hooks(state, built, topology); !done) return done.error();
-    if (!serves.failed.empty())
-        return Error{serves.exit,
-                     fmt::format("nobody new is answered on {}", fmt::join(serves.failed, "; and on "))};
-    return built;
+        done.failed = Error{hooks.exit,
+                            fmt::format("no hook could be put on {}", fmt::join(hooks.failed, "; and on "))};
+    else if (!tidied)
+        done.failed = tidied.error();
+    else if (!serves.failed.empty())
+        done.failed = Error{
+            serves.exit, fmt::format("nobody new is answered on {}", fmt::join(serves.failed, "; and on "))};
+    return done;
+}
+
+Result<Built> reconcile(State &state, const Document &wanted, const Topology &topology,
+                        const std::vector<int> &let_go) {
+    Result<Reconciled> done = reconcile_most(state, wanted, topology, let_go);
+    if (!done) return done.error();
+    if (done->failed) return *done->failed;
+    return std::move(done->built);
 }
 
 } // namespace lk

@@ -24,6 +24,7 @@ void drop_hooks(std::vector<UplinkHook> &hooks, const std::vector<int> &let_go);
 struct HookAnswer {
     std::vector<std::string> notices;
     std::vector<std::string> failed; // "eth0: why"
+    std::vector<int> bare;           // the devices of FAILED
     Exit exit = Exit::failure;       // of a failed one
 };
 // Puts our hook on each of UPLINKS, with the kind that the device's scope asks for, unless it is among those
@@ -53,6 +54,15 @@ std::map<int, lk_spare> spared_devices(const Document &document, const Topology 
 // is an error, which costs no promise but that one.
 Result<void> keep_gate(State &state, const Document &document, const Topology &topology,
                        const std::vector<UplinkHook> &hooks);
+
+// As reconcile(), but what fails after the commit is told beside what was built.
+struct Reconciled {
+    Built built;
+    std::vector<int> bare, deaf; // devices without the uplink's hook, without the one that sees who asks
+    std::optional<Error> failed; // why, and what else was not done
+};
+Result<Reconciled> reconcile_most(State &state, const Document &wanted, const Topology &topology,
+                                  const std::vector<int> &let_go = {});
 
 // Takes hooks off devices that are no longer to be guarded, and cleans up after devices that are gone. Only
 // after the commit, so that nothing opens before the policy says so.
