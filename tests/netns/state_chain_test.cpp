@@ -7,6 +7,7 @@
 
 #include "harness/kernel.h"
 #include "kernel/chain.h"
+#include "kernel/programs.h"
 #include "kernel/rtnl.h"
 #include "kernel/tcx.h"
 #include "netns/foreign_program.h"
@@ -65,6 +66,39 @@ TEST(StateChain, AForeignTcxProgramAheadIsTold) {
         EXPECT_TRUE(eventually([&] { return only_hook(state).ahead.empty(); }));
     });
     EXPECT_FALSE(world.passes(other_text));
+    remove_all_closing(world, std::move(state));
+}
+
+// Killed after its double took the place of its pin: the next attach makes it good.
+TEST(StateChain, WhoDiesWhileHePutsItFirstLeavesItWhole) {
+    if (!kernel_has_tcx()) GTEST_SKIP() << "no tcx";
+    StateWorld world{"died"};
+    auto state = attached_state(world, gateway_text);
+    const Pins pins{world.place().directory()};
+    world.inside([&] {
+        const auto double_of_ours = must(load_uplink_again(pins));
+        const Fd link{tcx::create_link(double_of_ours.get(), world.uplink())};
+        ASSERT_EQ(bpf_obj_pin(link.get(), pins.new_tcx_link(world.uplink()).c_str()), 0);
+        EXPECT_EQ(state.front_place(world.uplink()), FrontPlace::behind);
+        must(state.put_first(world.uplink())); // died before the rename
+        EXPECT_EQ(state.front_place(world.uplink()), FrontPlace::first);
+    });
+    world.inside([&] {
+        const auto double_of_ours = must(load_uplink_again(pins));
+        const Fd link{tcx::create_link(double_of_ours.get(), world.uplink())};
+        must(remove_pin(pins.tcx_link(world.uplink())));
+        ASSERT_EQ(bpf_obj_pin(link.get(), pins.tcx_link(world.uplink()).c_str()), 0);
+    });
+    EXPECT_FALSE(world.passes(other_text)); // died after it
+    world.inside([&] {
+        must(state.attach_uplink(world.uplink(), HookKind::automatic));
+        const auto hook = only_hook(state);
+        EXPECT_TRUE(hook.ours_alive);
+        EXPECT_TRUE(hook.ahead.empty());
+        EXPECT_TRUE(hook.behind.empty());
+    });
+    EXPECT_FALSE(world.passes(other_text));
+    EXPECT_TRUE(world.passes(gateway_text));
     remove_all_closing(world, std::move(state));
 }
 

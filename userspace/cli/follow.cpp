@@ -57,6 +57,7 @@ class Teller {
     void trial_ended(const std::string &message) {
         service_.tell(LOG_WARNING, message, fields("trial-ended"));
     }
+    void overtaken(const std::string &message) { service_.tell(LOG_WARNING, message, fields("overtaken")); }
     void portal_ended(const std::string &message) {
         service_.tell(LOG_NOTICE, message, fields("portal-ended"));
     }
@@ -105,6 +106,7 @@ Result<Exit> run(const Globals &globals, const Options &options) {
     told.trouble = [&](const std::string &message) { teller.trouble(message); };
     told.over = [&](const std::string &message) { teller.over(message); };
     told.trial_ended = [&](const std::string &message) { teller.trial_ended(message); };
+    told.overtaken = [&](const std::string &message) { teller.overtaken(message); };
     told.portal_ended = [&](const std::string &message) { teller.portal_ended(message); };
     told.alive = [&] { service.alive(); };
     if (options.config) told.reload = [&] { teller.reload(*site, *options.config); };

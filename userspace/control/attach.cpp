@@ -11,6 +11,7 @@
 #include "control/control.h"
 #include "control/doctor.h"
 #include "control/follower_process.h"
+#include "control/front.h"
 #include "control/leftovers.h"
 #include "control/portal.h"
 #include "control/reconcile.h"
@@ -130,6 +131,8 @@ Result<void> put_hooks(State &state, const Plan &plan, const std::vector<NewServ
             return Error{answer->exit, fmt::format("{}", fmt::join(answer->failed, "; "))};
     std::vector<std::string> notices = built.notices;
     notices.insert(notices.end(), hooks.notices.begin(), hooks.notices.end());
+    for (std::string &notice : Front().restore(state, built.uplinks, monitor.topology(), {}).left)
+        notices.push_back(std::move(notice));
     // A device or address that came while we were at it.
     const Result<bool> changed = monitor.handle();
     if (!changed) return changed.error();

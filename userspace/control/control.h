@@ -97,6 +97,7 @@ struct FollowTold {
     std::function<void(const std::string &)> trouble = {};     // turns fail, or something in them
     std::function<void(const std::string &)> over = {};        // and work again: what it was
     std::function<void(const std::string &)> trial_ended = {}; // nobody kept it: what was done
+    std::function<void(const std::string &)> overtaken = {}; // a program had come before ours: what was done
     std::function<void(const std::string &)> portal_ended =
         {};                            // by itself, or to some routers: what was done
     std::function<void()> alive = {};  // about every second

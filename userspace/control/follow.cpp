@@ -20,6 +20,7 @@
 #include "base/boot_clock.h"
 #include "base/fd.h"
 #include "control/control.h"
+#include "control/front.h"
 #include "control/portal.h"
 #include "control/reconcile.h"
 #include "control/scopes.h"
@@ -82,6 +83,7 @@ class Follower {
                 next_look_ = now + look_every;
                 if (told_.alive) told_.alive();
                 look_at_epoch();
+                look_at_front();
                 // A service that is started anew has a new cgroup under its old path.
                 if (document_ && refresh_cgroups(*document_, site_.place.cgroup_root)) dirty_ = true;
                 if (now >= next_hooks_) {
@@ -154,6 +156,19 @@ class Follower {
         seen_epoch_ = now;
         dirty_ = true;
         not_before_ = {};
+    }
+
+    std::vector<int> hooked() const {
+        std::vector<int> result = built_->uplinks;
+        std::erase_if(result, [this](int ifindex) { return bare_.contains(ifindex); });
+        return result;
+    }
+
+    // Of a program that came before ours, or of our link that was taken off, nobody tells.
+    void look_at_front() {
+        if (!built_ || !state_ || !front_.disturbed(*state_, hooked(), Clock::now())) return;
+        dirty_ = true;
+        hurry();
     }
 
     void look_at_hooks() {
@@ -264,16 +279,19 @@ class Follower {
         if (!socket_hooks_alive())
             if (Result<void> done = state_->attach_cgroup_hooks(); !done)
                 troubles.push_back(done.error().message);
+        Front::Answer front = front_.restore(*state_, hooked(), monitor_.topology(), Clock::now());
+        std::ranges::move(front.left, std::back_inserter(troubles));
         put_guards_back();
         if (tell) // uplinks that got their hook only now
             if (const auto now = state_->uplink_hooks(Chains::skip)) put_gate_back(*now);
-        tell_turn(tell, fmt::format("{}", fmt::join(troubles, "; ")));
+        tell_turn(tell, fmt::format("{}", fmt::join(troubles, "; ")), front.restored);
     }
 
-    // The turn is done, but for TROUBLE.
-    void tell_turn(bool committed, const std::string &trouble) {
+    // The turn is done, but for TROUBLE. What attach waits for comes first.
+    void tell_turn(bool committed, const std::string &trouble, const std::vector<std::string> &restored) {
         followed_ = true;
         if (committed && told_.committed) told_.committed(monitor_.topology(), *built_, bare_);
+        if (told_.overtaken) std::ranges::for_each(restored, told_.overtaken);
         if (!portal_ended_.empty() && told_.portal_ended) told_.portal_ended(portal_ended_);
         portal_ended_.clear();
         if (!trouble.empty()) return again_later(trouble);
@@ -396,6 +414,7 @@ class Follower {
         while (read(signals_.get(), &heard, sizeof heard) == sizeof heard) {
             if (heard.ssi_signo != SIGHUP && heard.ssi_signo != SIGUSR1) return false;
             if (heard.ssi_signo == SIGHUP && told_.reload) told_.reload();
+            front_.forget();
             document_.reset();
             dirty_ = true;
             not_before_ = {};
@@ -452,6 +471,7 @@ class Follower {
         deaf_; // devices of BUILT on which no hook could be put, of the uplink's and --serve's
     std::uint32_t epoch_ = 0, seen_epoch_ = 0; // of BUILT; whoever committed it
     bool dirty_ = true, nothing_in_force_ = false, trial_over_ = false;
+    Front front_;
     bool disturbed_ = false; // in clsact something happened where a hook of ours may be
     Clock::time_point next_look_{}, next_hooks_{}, next_disturbed_{}, not_before_{};
     milliseconds retry_ = retry_first;

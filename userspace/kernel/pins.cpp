@@ -23,6 +23,9 @@ std::string Pins::document(std::uint32_t epoch) const {
 std::string Pins::tcx_link(int ifindex) const {
     return fmt::format("{}/uplink-{}", links(), ifindex);
 }
+std::string Pins::new_tcx_link(int ifindex) const {
+    return tcx_link(ifindex) + "-new";
+}
 std::string Pins::tunnel_link(bool ingress, int ifindex) const {
     return fmt::format("{}/tunnel{}-{}", links(), ingress ? "in" : "out", ifindex);
 }

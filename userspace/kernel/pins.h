@@ -24,6 +24,7 @@ struct Pins {
     std::string follow() const { return dir + "/follow"; }
     std::string document(std::uint32_t epoch) const;
     std::string tcx_link(int ifindex) const;
+    std::string new_tcx_link(int ifindex) const; // about to be moved there
     std::string tunnel_link(bool ingress, int ifindex) const;
     std::string serve_link(int ifindex) const;
     std::string clsact(int ifindex) const;       // our program: this uplink has it by clsact

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -143,6 +144,15 @@ Result<void> want_gate_program(const Pins &pins, std::uint32_t word_map_id, Prog
         return open_pinned(pins, gate_netfilter_program, word_map_id, programs);
     if (auto loaded = load_and_pin(gate_cgroup_object(), pins, pins.programs()); !loaded) return loaded;
     return open_pinned(pins, gate_cgroup_program, word_map_id, programs);
+}
+
+Result<Fd> load_uplink_again(const Pins &pins) {
+    auto object = load_object(embedded_objects()[0], pins.maps());
+    if (!object) return object.error();
+    bpf_program *program = bpf_object__find_program_by_name(object->get(), uplink_program);
+    Fd fd{program ? ::fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0) : -1};
+    if (!fd) return system_error("cannot load the uplink's program once more", errno);
+    return fd;
 }
 
 bool programs_are_current(const Pins &pins) {

@@ -38,6 +38,9 @@ Result<void> want_serve_program(const Pins &pins, std::uint32_t word_map_id, Pro
 // The same for the second gate's program: the netfilter one if the kernel takes it, else the other.
 Result<void> want_gate_program(const Pins &pins, std::uint32_t word_map_id, Programs &programs);
 
+// The uplink's program once more over the same maps, not pinned: the kernel takes each once in a chain.
+Result<Fd> load_uplink_again(const Pins &pins);
+
 // True if the pinned programs were loaded from the very objects in this executable.
 bool programs_are_current(const Pins &pins);
 

@@ -71,6 +71,8 @@ struct UplinkHook {
     bool unfinished = false; // the queue from before it is still to be emptied: attach_uplink() does it
 };
 
+enum class FrontPlace { first, behind, gone }; // of our program on an uplink
+
 enum class Chains { read, skip }; // what else runs on each device takes a while to read
 
 struct CgroupHook {
@@ -127,6 +129,13 @@ class State {
     // emptied (what waits in it leaves unfiltered).
     Result<std::optional<std::string>> attach_uplink(int ifindex, HookKind kind);
     Result<void> detach_uplink(int ifindex); // also cleans the pin of a device that is gone
+    // By tcx alone, which runs before clsact: one question to the kernel.
+    FrontPlace front_place(int ifindex) const;
+    // Who runs before our living program there, as UplinkHook::ahead; empty where that cannot be read.
+    std::vector<std::string> ahead_of(int ifindex) const;
+    // Our program at the head again where somebody put his before it; there is no moment without it. An error
+    // where it is there by clsact.
+    Result<void> put_first(int ifindex);
     // Sorted by ifindex. Without CHAINS, `ahead` and `behind` are empty.
     Result<std::vector<UplinkHook>> uplink_hooks(Chains chains = Chains::read) const;
 

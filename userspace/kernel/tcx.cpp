@@ -61,6 +61,19 @@ bool available() {
     return bpf(BPF_PROG_QUERY, &attr, sizeof(attr)) == 0 || (errno != EINVAL && errno != E2BIG);
 }
 
+std::optional<std::uint32_t> first(int ifindex) {
+    __u32 program = 0;
+    Query attr{};
+    attr.ifindex = static_cast<__u32>(ifindex);
+    attr.attach_type = egress;
+    attr.program_ids = reinterpret_cast<std::uintptr_t>(&program);
+    attr.count = 1;
+    // ENOSPC: there are more than the one that was asked for.
+    if (bpf(BPF_PROG_QUERY, &attr, sizeof(attr)) == 0 || errno == ENOSPC) return program;
+    if (errno == EINVAL || errno == E2BIG || errno == ENOENT) return 0u;
+    return std::nullopt;
+}
+
 std::optional<std::vector<Entry>> chain(int ifindex, __u32 direction) {
     // The kernel takes 64 programs at one hook (BPF_MPROG_MAX).
     std::vector<__u32> programs(64), links(64);

@@ -52,11 +52,13 @@ Result<void> pin_over(int fd, const std::string &path) {
 }
 
 Result<void> drop_link(const Pins &pins, int ifindex) {
-    const auto path = pins.tcx_link(ifindex);
-    auto opened = open_pin(path);
-    // Detached by hand as well: another process may hold the link open.
-    if (opened.error == 0) bpf_link_detach(opened.fd.get());
-    return remove_pin(path);
+    for (const auto &path : {pins.tcx_link(ifindex), pins.new_tcx_link(ifindex)}) {
+        auto opened = open_pin(path);
+        // Detached by hand as well: another process may hold the link open.
+        if (opened.error == 0) bpf_link_detach(opened.fd.get());
+        if (auto removed = remove_pin(path); !removed) return removed;
+    }
+    return {};
 }
 
 Result<void> drop_filter(const Pins &pins, int ifindex, std::uint32_t program_id) {
@@ -173,6 +175,51 @@ Result<void> State::detach_uplink(int ifindex) {
     if (auto dropped = drop_link(impl_->pins, ifindex); !dropped) return dropped;
     if (auto removed = remove_tree(impl_->pins.full_queue(ifindex)); !removed) return removed;
     return drop_filter(impl_->pins, ifindex, impl_->program(uplink_program).id);
+}
+
+FrontPlace State::front_place(int ifindex) const {
+    const auto first = tcx::first(ifindex);
+    if (!first || *first == impl_->program(uplink_program).id) return FrontPlace::first; // or gone altogether
+    if (*first != 0) return FrontPlace::behind;
+    return path_exists(impl_->pins.clsact(ifindex)) ? FrontPlace::first : FrontPlace::gone;
+}
+
+std::vector<std::string> State::ahead_of(int ifindex) const {
+    UplinkHook hook;
+    hook.ifindex = ifindex;
+    hook.attachment = path_exists(impl_->pins.clsact(ifindex)) ? Attachment::clsact : Attachment::tcx;
+    hook.program_id = impl_->program(uplink_program).id;
+    (void)read_chain(hook);
+    return hook.ahead;
+}
+
+Result<void> State::put_first(int ifindex) {
+    if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here;
+    if (auto fresh = impl_->refresh(); !fresh) return fresh;
+    if (front_place(ifindex) == FrontPlace::first) return {};
+    const auto &pins = impl_->pins;
+    const Keeper keeper{pins};
+    const auto &program = impl_->program(uplink_program);
+    const auto old = living_link(pins, ifindex);
+    if (!old || old->info.program_id != program.id)
+        return failure("our program is not there by tcx, so it cannot be put before tcx programs");
+    // The kernel takes a program once in a chain: its double stands in while the old link goes. Whoever dies
+    // after the rename leaves what looks like a link of an older build, which attach_uplink() makes good.
+    const auto stand_in = load_uplink_again(pins);
+    if (!stand_in) return stand_in.error();
+    const auto beside = pins.new_tcx_link(ifindex);
+    if (auto removed = remove_pin(beside); !removed) return removed;
+    const int created = tcx::create_link(stand_in->get(), ifindex);
+    if (created < 0)
+        return system_error(fmt::format("cannot attach to the head of device {}", ifindex), -created);
+    const Fd link{created};
+    if (bpf_obj_pin(link.get(), beside.c_str()) != 0) return system_error("cannot pin " + beside, errno);
+    if (auto moved = move_path(beside, pins.tcx_link(ifindex)); !moved) return moved;
+    if (bpf_link_detach(old->link.get()) != 0)
+        return system_error(fmt::format("cannot take the old link off device {}", ifindex), errno);
+    if (bpf_link_update(link.get(), program.fd.get(), nullptr) != 0)
+        return system_error(fmt::format("cannot replace the program on device {}", ifindex), errno);
+    return {};
 }
 
 Result<std::vector<UplinkHook>> State::uplink_hooks(Chains chains) const {
