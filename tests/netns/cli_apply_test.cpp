@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Configurations put into force by the real program.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -8,7 +9,9 @@
 #include <gmock/gmock.h>
 
 #include "base/exit_status.h"
+#include "harness/kernel.h"
 #include "netns/cli_world.h"
+#include "netns/foreign_program.h"
 
 using namespace lk::harness;
 using lk::Exit;
@@ -161,6 +164,65 @@ TEST_F(CliApply, OrLockdown) {
     ASSERT_EQ(apply(all).status, 0);
     EXPECT_TRUE(world_.gateway_reached());
     EXPECT_FALSE(world_.leaks());
+}
+
+// A device that comes when nobody follows is judged all the same.
+TEST_F(CliApply, OrLockdownIsClosedToWhatComesLater) {
+    for (const char *text : {all, "[[scope]]\n"}) {
+        const Output applied = apply(text, {"--or-lockdown", "--no-follow"});
+        ASSERT_EQ(applied.status, text == all ? 0 : static_cast<int>(Exit::locked_down)) << applied.err;
+        EXPECT_EQ(world_.follower(), 0);
+        EXPECT_EQ(processes(), none);
+        world_.plug("eth1", 2);
+        world_.host().ip("route add 203.0.113.200 via 10.7.2.1 dev eth1\n"
+                         "route add 198.51.100.7 via 10.7.2.1 dev eth1");
+        EXPECT_FALSE(world_.passes("203.0.113.200"));
+        EXPECT_EQ(world_.gateway_reached(), text == all);
+        ASSERT_EQ(world_.leakbpf({"detach"}).status, 0);
+        EXPECT_TRUE(world_.passes("203.0.113.200"));
+        world_.host().ip("link del eth1");
+    }
+}
+
+// No cgroups, or no room at them: nothing may leave all the same.
+TEST_F(CliApply, OrLockdownNeedsNoCgroups) {
+    write(all);
+    const auto apply_at = [&](const std::string &cgroup_root, const char *more) {
+        std::vector<std::string> words{leakbpf_binary(), "--bpffs", Sandbox::current().bpffs()};
+        for (const char *word :
+             {"--cgroup-root", cgroup_root.c_str(), "apply", "--no-follow", "--config", path_.c_str(), more})
+            if (*word) words.emplace_back(word);
+        return run(words, {.netns = world_.host().fd()});
+    };
+    const auto locks_down = [&](const std::string &cgroup_root, Exit without) {
+        EXPECT_EQ(apply_at(cgroup_root, "").status, static_cast<int>(without));
+        EXPECT_TRUE(world_.leaks());
+        const Output applied = apply_at(cgroup_root, "--or-lockdown");
+        EXPECT_EQ(applied.status, static_cast<int>(Exit::locked_down)) << applied.err;
+        EXPECT_THAT(applied.err, HasSubstr("(lockdown)"));
+        EXPECT_THAT(applied.out, HasSubstr("there are no socket hooks"));
+        EXPECT_FALSE(world_.leaks());
+        EXPECT_FALSE(world_.gateway_reached());
+        if (kernel_is_at_least(6, 4)) { // below it the second gate is a socket hook too
+            EXPECT_EQ(world_.status()["gate"], "netfilter");
+        }
+        ASSERT_EQ(world_.leakbpf({"detach"}).status, 0);
+    };
+    locks_down("/nowhere", Exit::bad_input);
+    const std::string full = Sandbox::current().cgroup_root() + "/lk-apply-full";
+    ASSERT_EQ(mkdir(full.c_str(), 0755), 0);
+    {
+        const lk::Fd directory(open(full.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        std::vector<lk::Fd> programs, links; // the most that the kernel takes
+        for (int i = 0; i < 64; ++i) {
+            programs.push_back(foreign_program(1, BPF_PROG_TYPE_CGROUP_SOCK));
+            links.emplace_back(bpf_link_create(programs.back().get(), directory.get(),
+                                               BPF_CGROUP_INET_SOCK_CREATE, nullptr));
+            ASSERT_TRUE(links.back()) << i;
+        }
+        locks_down(full, Exit::failure);
+    }
+    ASSERT_EQ(rmdir(full.c_str()), 0);
 }
 
 TEST_F(CliApply, CheckTouchesNothing) {

@@ -33,15 +33,22 @@ Result<Exit> run(const Globals &globals, const Options &options) {
     Result<AttachRequest> request = config_request(options.path);
     if (request) {
         request->follow = !options.no_follow;
+        request->gate =
+            options.or_lockdown; // by whom that is given, nothing shall be open for want of a follower
         request->required = options.required;
     }
     if (options.dry_run) {
         if (!request) return request.error();
         return preview(globals, options, *request);
     }
-    const Result<Site> site = find_site(globals.bpffs, globals.cgroup_root, true);
+    Result<Site> site = find_site(globals.bpffs, globals.cgroup_root, true);
+    if (!site && options.or_lockdown) { // which needs no cgroups
+        request = site.error();
+        site = find_site(globals.bpffs, "", false);
+    }
     if (!site) return site.error();
-    const Result<Applied> applied = apply(*site, options.path, request, options.or_lockdown);
+    const Result<Applied> applied =
+        apply(*site, options.path, request, options.or_lockdown, !options.no_follow);
     if (!applied) return applied.error();
     print(globals.json ? attach_json(applied->answer) : attach_text(applied->answer));
     if (!applied->locked_down) return Exit::ok;

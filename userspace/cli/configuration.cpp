@@ -41,7 +41,7 @@ Error in_configuration(const std::string &path, Error error) {
 }
 
 Result<Applied> apply(const Site &site, const std::string &path, const Result<AttachRequest> &request,
-                      bool or_lockdown) {
+                      bool or_lockdown, bool follow) {
     Result<AttachAnswer> answer = attempt(site, path, request);
     if (answer) return Applied{*std::move(answer), {}};
     Error error = answer.error();
@@ -52,7 +52,8 @@ Result<Applied> apply(const Site &site, const std::string &path, const Result<At
     if (!or_lockdown) return error;
     AttachRequest lockdown;
     lockdown.whole = lockdown_document();
-    if (request) lockdown.follow = request->follow;
+    lockdown.follow = follow;
+    lockdown.gate = lockdown.whatever_can = true;
     Result<AttachAnswer> locked = attach(site, lockdown);
     if (!locked) {
         error.message += "; and lockdown failed too: " + locked.error().message;

@@ -22,8 +22,8 @@ struct Applied {
     std::optional<Error> locked_down; // why lockdown is in force, and not the configuration
 };
 // REQUEST put into force. OR_LOCKDOWN: where that fails, or REQUEST is an error, and nothing is in force yet,
-// every uplink is locked down; what is in force already stays.
+// every uplink is locked down, with what can be had; what is in force already stays. FOLLOW: of lockdown.
 Result<Applied> apply(const Site &site, const std::string &path, const Result<AttachRequest> &request,
-                      bool or_lockdown);
+                      bool or_lockdown, bool follow);
 
 } // namespace lk

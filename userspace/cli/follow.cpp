@@ -66,7 +66,7 @@ class Teller {
         service_.reloading();
         Result<AttachRequest> request = config_request(path);
         if (request) request->follow = false; // that is this process
-        const Result<Applied> applied = apply(site, path, request, false);
+        const Result<Applied> applied = apply(site, path, request, false, false);
         if (applied) {
             service_.tell(LOG_NOTICE, "read again: " + path, fields("reloaded"));
             for (const std::string &notice : applied->answer.notices)

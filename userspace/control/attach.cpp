@@ -94,7 +94,7 @@ std::string in_force(const State &state, const Topology &topology) {
 }
 
 // Success is said only of hooks that are seen to be there.
-Result<void> check_alive(const State &state, const Built &built, const Topology &topology) {
+Result<void> check_alive(const State &state, const Built &built, const Topology &topology, bool sockets_too) {
     const Result<std::vector<UplinkHook>> hooks = state.uplink_hooks(Chains::skip);
     if (!hooks) return hooks.error();
     for (const int ifindex : serving(built.image))
@@ -105,6 +105,7 @@ Result<void> check_alive(const State &state, const Built &built, const Topology 
         if (!alive_on(*hooks, ifindex))
             return failure(fmt::format("the hook on {} is not there after it was put on",
                                        device_name(topology, ifindex)));
+    if (!sockets_too) return {};
     const Result<std::vector<CgroupHook>> sockets = state.cgroup_hooks();
     if (!sockets) return sockets.error();
     for (const CgroupHook &hook : *sockets)
@@ -117,18 +118,31 @@ bool locks_sockets(const Document &document) {
     return std::ranges::any_of(document.scopes, [](const Scope &scope) { return scope.policy.lock_sockets; });
 }
 
+Result<void> put_gate(State &state, const Plan &plan, const Topology &topology) {
+    const Result<std::vector<UplinkHook>> there = state.uplink_hooks(Chains::skip);
+    if (!there) return there.error();
+    return keep_gate(state, plan.document, topology, *there);
+}
+
 // Everything after the commit. BUILT becomes what was attached in the end, NO_GATE why there is no second
 // gate.
 Result<void> put_hooks(State &state, const Plan &plan, const std::vector<NewServices> &fresh,
-                       Monitor &monitor, bool follow, Built &built, std::string &no_gate) {
-    if (Result<void> done = state.attach_cgroup_hooks(); !done) return done.error();
+                       Monitor &monitor, const AttachRequest &request, Built &built, std::string &no_gate) {
+    if (Result<void> done = state.attach_cgroup_hooks(); !done) {
+        if (!request.whatever_can) return done.error();
+        built.notices.push_back(
+            "there are no socket hooks, so PACKET_QDISC_BYPASS and AF_XDP are not refused: " +
+            done.error().message);
+    }
     // Whoever asked a service before it was seen, and since the sessions were kept before the commit.
     const HookAnswer serves = attach_serves(state, plan.document, monitor.topology(), built.uplinks);
     keep_sessions(state, plan.document, monitor.topology(), fresh);
     const HookAnswer hooks = attach_hooks(state, plan.document, monitor.topology(), built.uplinks);
     for (const HookAnswer *answer : {&hooks, &serves})
-        if (!answer->failed.empty())
+        if (!answer->failed.empty()) {
+            if (request.whatever_can) (void)put_gate(state, plan, monitor.topology()); // judges there as well
             return Error{answer->exit, fmt::format("{}", fmt::join(answer->failed, "; "))};
+        }
     std::vector<std::string> notices = built.notices;
     notices.insert(notices.end(), hooks.notices.begin(), hooks.notices.end());
     for (std::string &notice : Front().restore(state, built.uplinks, monitor.topology(), {}).left)
@@ -145,16 +159,13 @@ Result<void> put_hooks(State &state, const Plan &plan, const std::vector<NewServ
     }
     // Without a follower nobody would tell it of the devices that come. One that is there already judges on,
     // and must know those of now.
-    if (follow || state.gate_pinned()) {
-        const Result<std::vector<UplinkHook>> there = state.uplink_hooks(Chains::skip);
-        if (!there) return there.error();
-        if (const auto kept = keep_gate(state, plan.document, monitor.topology(), *there); !kept) {
+    if (request.follow || request.gate || state.gate_pinned())
+        if (const auto kept = put_gate(state, plan, monitor.topology()); !kept) {
             no_gate = kept.error().message;
             notices.push_back("uplinks that appear later are open until they are guarded: " + no_gate);
         }
-    }
     built.notices = std::move(notices);
-    return check_alive(state, built, monitor.topology());
+    return check_alive(state, built, monitor.topology(), !request.whatever_can);
 }
 
 // What the request asks for, before anything is changed: "nothing less" means nothing at all.
@@ -165,7 +176,7 @@ Result<void> check_required(const Site &site, const AttachRequest &request, cons
     const std::vector<const Policy *> asked = policies(request);
     if (std::ranges::any_of(asked, &Policy::lock_sockets)) wanted->push_back(Guarantee::lsm);
     if (wanted->empty()) return {};
-    Findings findings = foresee(site, topology, plan, request.follow);
+    Findings findings = foresee(site, topology, plan, request.follow || request.gate);
     if (std::ranges::any_of(asked, [](const Policy *policy) { return policy->hook == HookKind::clsact; }))
         findings.probes.tcx = Probe::no("--hook clsact");
     return require_to_attach(report_on(findings), *wanted);
@@ -313,7 +324,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
         } else {
             const bool gated = state->gate_pinned();
             std::string no_gate;
-            Result<void> hooked = put_hooks(*state, *plan, new_ones, monitor, request.follow, built, no_gate);
+            Result<void> hooked = put_hooks(*state, *plan, new_ones, monitor, request, built, no_gate);
             if (hooked) hooked = State::remove_others(site.place);
             AttachAnswer answer;
             if (hooked)

@@ -34,7 +34,9 @@ struct AttachRequest {
     bool all_uplinks = false; // instead of names: every uplink, and it is no error that there is none yet
     bool only = false;
     bool follow = true;
-    std::vector<std::string> required;         // names of guarantees.h: with less, nothing is attached
+    bool gate = false;                 // the second gate goes on without a follower too
+    bool whatever_can = false;         // for lockdown: what has no socket hooks is guarded without them
+    std::vector<std::string> required; // names of guarantees.h: with less, nothing is attached
     std::optional<std::chrono::seconds> trial; // taken back after this time unless keep() comes before
     Policy policy;
     std::optional<Document> whole; // all that shall be in force, in place of INTERFACES, ONLY and POLICY
