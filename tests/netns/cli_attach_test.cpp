@@ -171,7 +171,8 @@ TEST(CliAttach, DryRunAndCheckTouchNothing) {
 TEST(CliAttach, AForeignTcxProgramAheadIsToldByStatus) {
     if (!kernel_has_tcx()) GTEST_SKIP() << "no tcx";
     CliWorld world("att-tcx");
-    ASSERT_EQ(world.attach({"eth0", "--gw", "198.51.100.7", "--hook", "tcx"}).status, 0);
+    // A follower would put ours first again.
+    ASSERT_EQ(world.attach({"eth0", "--no-follow", "--gw", "198.51.100.7", "--hook", "tcx"}).status, 0);
     {
         const ForeignTcx behind(world.host(), "eth0", false);
         const Output status = world.leakbpf({"status"});
@@ -244,6 +245,31 @@ TEST(CliAttach, BrokenPinsAreMendedOrCleaned) {
     EXPECT_TRUE(world.leaks());
     std::filesystem::remove_all(Sandbox::current().bpffs() + "/leakbpf/net-1-v999");
     EXPECT_EQ(pins(), none);
+}
+
+// Maps of another shape, as another build may have them: what comes between two followers is judged all the
+// same.
+TEST(CliAttach, ABuildWithOtherMapsKeepsTheSecondGate) {
+    CliWorld world("att-maps");
+    ASSERT_EQ(world.attach().status, 0);
+    ASSERT_NE(world.status()["gate"], "none");
+    std::string maps;
+    for (const std::string &pin : pins())
+        if (pin.ends_with("/maps")) maps = pin;
+    ASSERT_EQ(run({"sh", "-c",
+                   "cd $1 && rm lk_gw ../progs/build && bpftool map create lk_gw type hash key 20 value 28 "
+                   "entries 7 name lk_gw flags 1",
+                   "sh", maps})
+                  .status,
+              0);
+    const Output attached = world.attach({"eth0", "--no-follow", "--gw", "198.51.100.7"});
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_EQ(processes(), none);
+    world.plug("eth1", 2);
+    world.host().ip("route add 203.0.113.200 via 10.7.2.1 dev eth1");
+    EXPECT_FALSE(world.passes("203.0.113.200"));
+    EXPECT_TRUE(world.gateway_reached());
+    EXPECT_NE(world.status()["gate"], "none");
 }
 
 TEST(CliAttach, TwoAtOnceLeaveOneWholeState) {

@@ -126,8 +126,10 @@ Result<void> put_gate(State &state, const Plan &plan, const Topology &topology) 
 
 // Everything after the commit. BUILT becomes what was attached in the end, NO_GATE why there is no second
 // gate.
+// GATED: there was a second gate before.
 Result<void> put_hooks(State &state, const Plan &plan, const std::vector<NewServices> &fresh,
-                       Monitor &monitor, const AttachRequest &request, Built &built, std::string &no_gate) {
+                       Monitor &monitor, const AttachRequest &request, bool gated, Built &built,
+                       std::string &no_gate) {
     if (Result<void> done = state.attach_cgroup_hooks(); !done) {
         if (!request.whatever_can) return done.error();
         built.notices.push_back(
@@ -157,9 +159,9 @@ Result<void> put_hooks(State &state, const Plan &plan, const std::vector<NewServ
     } else if (Result<void> done = remove_stray_hooks(state, built, monitor.topology()); !done) {
         return done.error();
     }
-    // Without a follower nobody would tell it of the devices that come. One that is there already judges on,
-    // and must know those of now.
-    if (request.follow || request.gate || state.gate_pinned())
+    // Without a follower nobody would tell it of the devices that come. One that was there already judges on,
+    // also where it belonged to a state that this one replaces, and must know those of now.
+    if (request.follow || request.gate || gated)
         if (const auto kept = put_gate(state, plan, monitor.topology()); !kept) {
             no_gate = kept.error().message;
             notices.push_back("uplinks that appear later are open until they are guarded: " + no_gate);
@@ -304,6 +306,7 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
 
     Error error;
     bool nothing_guarded = false;
+    const bool gated = gate_left(site.place);
     Built built = plan->built;
     const auto new_ones = new_services(plan->document, before->document, monitor.topology(), before->hooks);
     std::optional<FollowerStart> starting;
@@ -322,9 +325,8 @@ Result<Done> attach_locked(const Site &site, const AttachRequest &request, Monit
             error.message += fresh ? "" : "; what was in force before still is";
             nothing_guarded = fresh;
         } else {
-            const bool gated = state->gate_pinned();
             std::string no_gate;
-            Result<void> hooked = put_hooks(*state, *plan, new_ones, monitor, request, built, no_gate);
+            Result<void> hooked = put_hooks(*state, *plan, new_ones, monitor, request, gated, built, no_gate);
             if (hooked) hooked = State::remove_others(site.place);
             AttachAnswer answer;
             if (hooked)

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "kernel/pins.h"
@@ -22,6 +23,16 @@ std::vector<std::string> directories(const Place &place) {
 }
 
 } // namespace
+
+bool gate_left(const Place &place) {
+    const auto has_gate = [](const std::string &directory) {
+        return std::ranges::any_of(list_directory(Pins{directory}.links()),
+                                   [](const std::string &name) { return name.starts_with("gate-"); });
+    };
+    return std::ranges::any_of(directories(place), [&](const std::string &directory) {
+        return has_gate(directory) || std::ranges::any_of(Pins{directory}.stale(), has_gate);
+    });
+}
 
 bool any_state(const Place &place) {
     return !directories(place).empty();

@@ -20,4 +20,7 @@ inline constexpr const char *unusable_state =
 // the state at PLACE itself. A hook that is named here may be dead by now.
 std::vector<int> leftover_hooks(const Place &place, bool own_too);
 
+// A second gate of any state, whole or not.
+bool gate_left(const Place &place);
+
 } // namespace lk
