@@ -13,6 +13,7 @@
 #include "base/exit_status.h"
 #include "harness/kernel.h"
 #include "kernel/tcx.h"
+#include "leakbpf/abi.h"
 #include "netns/cli_world.h"
 #include "netns/foreign_program.h"
 
@@ -186,6 +187,44 @@ TEST_F(CliService, TakesOverAndEndsWithDetach) {
     const Output again = world_.leakbpf({"follow", "--take-over", "--config", config_});
     EXPECT_EQ(again.status, static_cast<int>(Exit::not_attached)) << again.err;
     EXPECT_TRUE(world_.leaks());
+}
+
+// Only where nothing is left the exit code says that somebody detached, which the unit takes for its end.
+TEST_F(CliService, WhatCannotBeUsedIsMended) {
+    write(gateway);
+    const std::pair<const char *, const char *> ways[] = {
+        {"of another version", "mv \"$1\" \"${1%-v*}-v99\""},
+        {"killed between the renames", "mv progs progs-old"},
+        {"killed before the flip",
+         "bpftool map update pinned maps/lk_word key 0 0 0 0 value 0 0 0 0 $2 0 0 0"}};
+    for (const auto &[what, script] : ways) {
+        ASSERT_EQ(world_.leakbpf({"apply", "--no-follow", "--config", config_}).status, 0) << what;
+        std::string directory;
+        for (const auto &entry : std::filesystem::directory_iterator(Sandbox::current().bpffs() + "/leakbpf"))
+            directory = entry.path();
+        const auto break_it = [&] {
+            const Output broken = run({"sh", "-c", std::string("cd \"$1\" && ") + script, "sh", directory,
+                                       std::to_string(LK_ABI_VERSION)});
+            EXPECT_EQ(broken.status, 0) << what << broken.err;
+        };
+        break_it();
+        EXPECT_EQ(world_.leakbpf({"follow"}).status, static_cast<int>(Exit::failure)) << what;
+        EXPECT_FALSE(world_.leaks()) << what;
+        start();
+        ASSERT_TRUE(manager_.told("READY=1\nSTATUS=guards eth0")) << what << contents(log_);
+        EXPECT_THAT(contents(log_), HasSubstr("so the configuration took its place")) << what;
+        EXPECT_FALSE(world_.leaks()) << what;
+        EXPECT_TRUE(world_.gateway_reached()) << what;
+        if (what != ways[0].first) { // of which a running one hears as of a detach
+            break_it();
+            EXPECT_TRUE(eventually([&] { return !service_.alive(); })) << what;
+            start();
+            ASSERT_TRUE(manager_.told("READY=1\nSTATUS=guards eth0")) << what << contents(log_);
+            EXPECT_FALSE(world_.leaks()) << what;
+        }
+        service_.end(SIGTERM);
+        EXPECT_EQ(world_.leakbpf({"detach", "--all"}).status, 0) << what;
+    }
 }
 
 // The units give no more capabilities than LK_UNIT_CAPABILITIES; with these everything works that works with

@@ -165,7 +165,7 @@ TEST_F(CliTry, AFollowerOfNothingEnds) {
                   .status,
               0);
     const Output follow = world_.leakbpf({"follow"});
-    EXPECT_EQ(follow.status, static_cast<int>(Exit::not_attached)) << follow.err;
+    EXPECT_EQ(follow.status, static_cast<int>(Exit::failure)) << follow.err;
     EXPECT_THAT(follow.err, HasSubstr("no policy is in force"));
     EXPECT_FALSE(world_.leaks());
 }

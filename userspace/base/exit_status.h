@@ -12,7 +12,7 @@ enum class Exit : int {
     unsupported = 4,  // the kernel or the machine lacks something that was asked for
     busy = 5,         // another leakbpf holds the state of this network namespace
     weakened = 6,     // status: a guarantee does not hold (a program ahead of ours, a bare uplink)
-    not_attached = 7, // status, detach, follow: no filter in this network namespace
+    not_attached = 7, // status, detach, follow: no filter in this network namespace, not even a broken one
     no_such_name = 8, // resolve: the server says that there is none, or no address of it
     no_answer = 9,    // resolve: refused, failed, or none within the time
     locked_down = 10, // apply --or-lockdown: the configuration cannot be used, and lockdown is in force

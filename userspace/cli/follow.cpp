@@ -64,22 +64,36 @@ class Teller {
     // The policy of the file at PATH, or the one before and why.
     void reload(const Site &site, const std::string &path) {
         service_.reloading();
-        Result<AttachRequest> request = config_request(path);
-        if (request) request->follow = false; // that is this process
-        const Result<Applied> applied = apply(site, path, request, false, false);
-        if (applied) {
-            service_.tell(LOG_NOTICE, "read again: " + path, fields("reloaded"));
-            for (const std::string &notice : applied->answer.notices)
-                service_.tell(LOG_NOTICE, notice, fields("notice"));
+        if (const Result<void> done = put_into_force(site, path, "read again: " + path, "reloaded")) {
             kept_.clear();
         } else {
-            service_.tell(LOG_ERR, applied.error().message, fields("reload-failed"));
-            kept_ = "; the configuration is wrong: " + applied.error().message;
+            service_.tell(LOG_ERR, done.error().message, fields("reload-failed"));
+            kept_ = "; the configuration is wrong: " + done.error().message;
         }
         service_.ready(how_it_is());
     }
+    // The same where what is there cannot be followed.
+    Result<void> mend(const Site &site, const std::string &path) {
+        return put_into_force(site, path,
+                              "the filter that was there is of another version or half made, so the "
+                              "configuration took its place: " +
+                                  path,
+                              "mended");
+    }
 
   private:
+    // What it says then goes to the journal as EVENT.
+    Result<void> put_into_force(const Site &site, const std::string &path, const std::string &message,
+                                const char *event) {
+        Result<AttachRequest> request = config_request(path);
+        if (request) request->follow = false; // that is this process
+        const Result<Applied> applied = apply(site, path, request, false, false);
+        if (!applied) return applied.error();
+        service_.tell(LOG_NOTICE, message, fields(event));
+        for (const std::string &notice : applied->answer.notices)
+            service_.tell(LOG_NOTICE, notice, fields("notice"));
+        return {};
+    }
     Service::Fields fields(const char *event) const {
         return {{"LEAKBPF_EVENT", event}, {"LEAKBPF_UPLINKS", uplinks_.value_or("none")}};
     }
@@ -109,7 +123,10 @@ Result<Exit> run(const Globals &globals, const Options &options) {
     told.overtaken = [&](const std::string &message) { teller.overtaken(message); };
     told.portal_ended = [&](const std::string &message) { teller.portal_ended(message); };
     told.alive = [&] { service.alive(); };
-    if (options.config) told.reload = [&] { teller.reload(*site, *options.config); };
+    if (options.config) {
+        told.reload = [&] { teller.reload(*site, *options.config); };
+        told.mend = [&] { return teller.mend(*site, *options.config); };
+    }
     told.take_over = options.take_over;
     if (Result<void> done = follow(*site, told); !done) return done.error();
     return Exit::ok;

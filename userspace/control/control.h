@@ -104,10 +104,12 @@ struct FollowTold {
         {};                            // by itself, or to some routers: what was done
     std::function<void()> alive = {};  // about every second
     std::function<void()> reload = {}; // SIGHUP: put something new into force; without it, as SIGUSR1
-    bool take_over = false;            // end another follower, instead of leaving it in place
+    // Puts something into force where there is a state that cannot be used; without it that is an error.
+    std::function<Result<void>()> mend = {};
+    bool take_over = false; // end another follower, instead of leaving it in place
 };
 // Runs until SIGTERM or SIGINT (then the policy holds on) or until the state is detached. SIGUSR1, which
-// attach sends: reads the document again.
+// attach sends: reads the document again. Exit::not_attached only where there is nothing of a state at all.
 Result<void> follow(const Site &site, const FollowTold &told);
 
 // One turn: image from document and topology, commit, hooks on new uplinks, dead hooks cleaned. On a failed

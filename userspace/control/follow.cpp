@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "control/control.h"
 #include "control/front.h"
+#include "control/leftovers.h"
 #include "control/portal.h"
 #include "control/reconcile.h"
 #include "control/scopes.h"
@@ -37,7 +38,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds lock_wait{300};    // short: SIGTERM must be heard while another holds the lock
+constexpr milliseconds lock_wait{300}; // short: SIGTERM must be heard while another holds the lock
+constexpr milliseconds mend_lock_wait{10000};
 constexpr milliseconds look_every{1000};  // is the state still there?
 constexpr milliseconds hooks_every{5000}; // are the hooks still there? Of some nobody tells
 constexpr int rest_factor = 9; // times as long as a look for which clsact gave reason, before the next one
@@ -106,8 +108,8 @@ class Follower {
                 next_disturbed_ = Clock::now() +
                                   std::min<Clock::duration>(rest_factor * (Clock::now() - now), longest_rest);
             if (nothing_in_force_)
-                return Error{Exit::not_attached,
-                             "no policy is in force, so there is nothing to follow: attach again"};
+                return failure("no policy is in force, so there is nothing to follow: attach again");
+            if (unusable_ && told_.mend) return failure(unusable_state); // mended by the next one
             if (!wait()) return {};
         }
     }
@@ -246,8 +248,8 @@ class Follower {
         if (!lock) return not_yet(lock.error(), lock.error().exit != Exit::busy);
         if (taken_off_ && replaced()) taken_off_.reset();
         if (taken_off_) return take_all_off(*taken_off_);
-        if (!adopt() || !state_)
-            return not_yet(failure("the filter's maps cannot be used: attach again"), true);
+        unusable_ = !adopt() || !state_; // nobody is in the middle of it: we hold the lock
+        if (unusable_) return not_yet(failure("the filter's maps cannot be used: attach again"), true);
         nothing_in_force_ = state_->epoch() == 0; // an attach was ended before it came so far
         if (nothing_in_force_) return;
         if (!know_document()) return;
@@ -470,7 +472,7 @@ class Follower {
     std::set<int> bare_,
         deaf_; // devices of BUILT on which no hook could be put, of the uplink's and --serve's
     std::uint32_t epoch_ = 0, seen_epoch_ = 0; // of BUILT; whoever committed it
-    bool dirty_ = true, nothing_in_force_ = false, trial_over_ = false;
+    bool dirty_ = true, nothing_in_force_ = false, unusable_ = false, trial_over_ = false;
     Front front_;
     bool disturbed_ = false; // in clsact something happened where a hook of ours may be
     Clock::time_point next_look_{}, next_hooks_{}, next_disturbed_{}, not_before_{};
@@ -480,24 +482,56 @@ class Follower {
 
 } // namespace
 
+namespace {
+
+// Another build's, or of an attach that died. Whoever is at it has the time to end.
+Result<bool> needs_mending(const Place &place) {
+    const auto whole = [&place] {
+        const Result<std::optional<State>> state = State::find(place);
+        return state && *state && (*state)->epoch() != 0;
+    };
+    if (whole()) return false;
+    const Result<Lock> lock = Lock::take(place, mend_lock_wait);
+    if (!lock) return lock.error();
+    return !whole() && any_state(place);
+}
+
+// The state to be followed.
+Result<State> find_state(const Site &site, const FollowTold &told) {
+    const Error nothing{Exit::not_attached, "nothing is attached in this network namespace: attach first"};
+    Result<std::optional<State>> state = State::find(site.place);
+    if (!state) return state.error(); // what may not be looked at is not nothing
+    if (!any_state(site.place)) return nothing;
+    if (told.mend) {
+        const Result<bool> broken = needs_mending(site.place);
+        if (!broken) return broken.error();
+        if (*broken)
+            if (Result<void> mended = told.mend(); !mended) return mended.error();
+        state = State::find(site.place);
+        if (!state) return state.error();
+    }
+    if (!*state) return any_state(site.place) ? failure(unusable_state) : nothing;
+    return std::move(**state);
+}
+
+} // namespace
+
 Result<void> follow(const Site &site, const FollowTold &told) {
     Result<Fd> signals = Signals::open();
     if (!signals) return signals.error();
-    Result<std::optional<State>> state = State::find(site.place);
+    Result<State> state = find_state(site, told);
     if (!state) return state.error();
-    if (!*state)
-        return Error{Exit::not_attached, "nothing is attached in this network namespace: attach first"};
-    Result<std::optional<Fd>> claim = (*state)->claim_follower();
+    Result<std::optional<Fd>> claim = state->claim_follower();
     if (!claim) return claim.error();
     if (!*claim && told.take_over) {
-        if (Result<void> ended = (*state)->end_follower(); !ended) return ended.error();
-        claim = (*state)->claim_follower();
+        if (Result<void> ended = state->end_follower(); !ended) return ended.error();
+        claim = state->claim_follower();
         if (!claim) return claim.error();
     }
     if (!*claim) return Error{Exit::busy, "another follower keeps this network namespace current already"};
     Result<Monitor> monitor = Monitor::open();
     if (!monitor) return monitor.error();
-    return Follower(site, told, std::move(**state), std::move(**claim), *std::move(monitor),
+    return Follower(site, told, *std::move(state), std::move(**claim), *std::move(monitor),
                     *std::move(signals))
         .run();
 }

@@ -35,7 +35,8 @@ bool gate_left(const Place &place) {
 }
 
 bool any_state(const Place &place) {
-    return !directories(place).empty();
+    return std::ranges::any_of(
+        directories(place), [](const std::string &directory) { return !list_directory(directory).empty(); });
 }
 
 std::vector<int> leftover_hooks(const Place &place, bool own_too) {

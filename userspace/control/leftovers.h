@@ -9,7 +9,7 @@
 
 namespace lk {
 
-// State of any version, whole or broken.
+// State of any version, whole or broken; a directory with nothing in it is none.
 bool any_state(const Place &place);
 // Where there is one and State::find() finds none.
 inline constexpr const char *unusable_state =
