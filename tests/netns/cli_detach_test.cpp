@@ -3,6 +3,7 @@
 // so.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <gmock/gmock.h>
@@ -111,6 +112,34 @@ TEST_F(DetachAll, TheFollowerIsStopped) {
     ASSERT_GT(pid, 0);
     ASSERT_EQ(kill(pid, SIGSTOP), 0);
     opens();
+}
+
+// Stopped by Ctrl-Z in the middle, it holds the lock for ever.
+TEST_F(DetachAll, AnAttachIsStopped) {
+    attach();
+    const std::string locked = directory();
+    const auto held = [&] {
+        const lk::Fd fd(open(locked.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        return fd && flock(fd.get(), LOCK_EX | LOCK_NB) != 0;
+    };
+    const pid_t follower = world_.follower();
+    ASSERT_EQ(kill(follower, SIGSTOP), 0); // it takes the lock too
+    std::optional<Background> attaches;
+    for (int round = 0; round < 50 && !(attaches && attaches->alive() && held()); ++round) {
+        attaches.emplace(std::vector<std::string>{leakbpf_binary(), "--bpffs", Sandbox::current().bpffs(),
+                                                  "--cgroup-root", Sandbox::current().cgroup_root(), "attach",
+                                                  "eth0", "--lockdown", "--no-follow"},
+                         RunOptions{.netns = world_.host().fd()}, "/dev/null");
+        EXPECT_TRUE(eventually([&] { return held() || !attaches->alive(); }));
+        kill(attaches->pid(), SIGSTOP);
+    }
+    ASSERT_TRUE(held());
+    EXPECT_EQ(world_.leakbpf({"detach"}).status, static_cast<int>(Exit::busy));
+    const Output detached = world_.leakbpf({"detach", "--all"});
+    EXPECT_EQ(detached.status, 0) << detached.err;
+    EXPECT_TRUE(world_.leaks());
+    EXPECT_EQ(pins(), none);
+    EXPECT_FALSE(attaches->alive());
 }
 
 // The links live on, because somebody holds them open, and nothing of ours tells where they are.

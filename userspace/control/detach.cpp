@@ -31,16 +31,25 @@ Result<void> end_follower(const Site &site) {
     return (*state)->end_follower();
 }
 
-Result<void> detach_all(const Site &site, bool must_be_there) {
-    if (must_be_there && !any_state(site.place)) return nothing_attached();
+// Also from whoever holds it for longer than anything takes.
+Result<Lock> take_from_anybody(const Place &place) {
+    Result<Lock> lock = Lock::take(place, lock_limit);
+    if (lock || lock.error().exit != Exit::busy) return lock;
+    Lock::end_holders(place);
+    return Lock::take(place, lock_limit);
+}
+
+// EVERYTHING, as with --all: nobody holds it up, whatever became of him.
+Result<void> detach_all(const Site &site, bool everything) {
+    if (!everything && !any_state(site.place)) return nothing_attached();
     // Without a bpffs there is nothing to lock and nothing pinned, but filters and links may live.
     if (!check_bpffs(site.place.bpffs)) return State::remove_all(site.place);
     // The follower may wait for the lock, so it goes first; one that an attach started since is met below.
-    if (Result<void> done = end_follower(site); !done) return done.error();
-    const Result<Lock> lock = Lock::take(site.place, lock_limit);
-    if (!lock) return lock.error();
-    if (Result<void> done = end_follower(site); !done) return done.error();
-    return State::remove_all(site.place);
+    if (Result<void> done = end_follower(site); !done && !everything) return done.error();
+    const Result<Lock> lock = everything ? take_from_anybody(site.place) : Lock::take(site.place, lock_limit);
+    if (!lock && !everything) return lock.error();
+    if (Result<void> done = end_follower(site); !done && !everything) return done.error();
+    return State::remove_all(site.place); // which ends a follower too, and says what is left
 }
 
 // True: nothing would be left, and nothing was changed.
@@ -97,7 +106,7 @@ Result<Document> plan_detach(const std::vector<std::string> &names, const Docume
 }
 
 Result<void> detach(const Site &site, const DetachRequest &request) {
-    if (request.all || request.interfaces.empty()) return detach_all(site, !request.all);
+    if (request.all || request.interfaces.empty()) return detach_all(site, request.all);
     const Result<bool> last = detach_some(site, request.interfaces);
     if (!last) return last.error();
     return *last ? detach_all(site, false) : Result<void>();

@@ -3,17 +3,16 @@
 // beside it as pid and start time, because a pid alone may be somebody else's by now.
 #include <bpf/bpf.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <cerrno>
 #include <chrono>
 #include <thread>
 
 #include "kernel/follower.h"
+#include "kernel/pidfd.h"
 #include "kernel/process_start.h"
 #include "kernel/state_impl.h"
 #include "kernel/sys.h"
@@ -42,7 +41,7 @@ bool claimed(const Pins &pins) {
 Fd living(const Process &process) {
     if (process.pid == 0) return Fd{};
     const auto pid = static_cast<pid_t>(process.pid);
-    Fd pidfd{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))};
+    Fd pidfd = open_pidfd(pid);
     // Compared after the descriptor is there: from now on the pid cannot become somebody else's unseen.
     if (!pidfd || process_start_ticks(pid) != process.start_ticks) return Fd{};
     return pidfd;
@@ -62,15 +61,6 @@ bool in_our_namespace(const Process &process) {
     return ::stat("/proc/thread-self/ns/net", &ours) == 0 &&
            ::stat(fmt::format("/proc/{}/ns/net", process.pid).c_str(), &theirs) == 0 &&
            ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
-}
-
-bool ended(int pidfd, std::chrono::milliseconds timeout) {
-    pollfd wait{pidfd, POLLIN, 0};
-    return ::poll(&wait, 1, static_cast<int>(timeout.count())) > 0;
-}
-
-bool send(int pidfd, int signal) {
-    return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0;
 }
 
 Result<void> write_process(const Pins &pins) {
@@ -114,11 +104,11 @@ namespace {
 
 Result<void> end(const Process &process, const Fd &pidfd) {
     if (!pidfd || process.pid == static_cast<std::uint64_t>(::getpid())) return {};
-    if (!send(pidfd.get(), SIGTERM) && errno != ESRCH)
+    if (!send_signal(pidfd.get(), SIGTERM) && errno != ESRCH)
         return system_error(fmt::format("cannot end the follower, process {}", process.pid), errno);
     if (ended(pidfd.get(), std::chrono::seconds{5})) return {};
     // Stopped or stuck: nothing is lost with it, the policy is the kernel's.
-    send(pidfd.get(), SIGKILL);
+    send_signal(pidfd.get(), SIGKILL);
     if (ended(pidfd.get(), std::chrono::seconds{5})) return {};
     return failure(fmt::format("the follower, process {}, does not end, not even by SIGKILL", process.pid));
 }
@@ -150,7 +140,7 @@ Result<void> State::end_follower() {
 
 void State::nudge_follower() const {
     Process process;
-    if (const auto pidfd = follower_pidfd(impl_->pins, process)) send(pidfd.get(), SIGUSR1);
+    if (const auto pidfd = follower_pidfd(impl_->pins, process)) send_signal(pidfd.get(), SIGUSR1);
 }
 
 } // namespace lk

@@ -2,12 +2,20 @@
 // Place and Lock. A directory that somebody waits for can be removed by its holder, so whoever gets the
 // lock looks whether the path still leads to what he locked.
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <sstream>
 #include <thread>
 
+#include "kernel/pidfd.h"
 #include "kernel/pins.h"
 #include "kernel/state.h"
 #include "kernel/sys.h"
@@ -78,6 +86,41 @@ Result<Lock> Lock::take(const Place &place, std::chrono::milliseconds timeout) {
         if (still_at(inner.fd.get(), directory)) return Lock{std::move(inner.fd), directory};
     } while (Clock::now() < deadline);
     return busy;
+}
+
+// Of a line of /proc/locks: the process that holds a flock on the file. "1: FLOCK  ADVISORY  WRITE 812
+// 00:1d:1045 0 EOF"; those that wait have an arrow in the second place.
+static std::optional<pid_t> flock_holder(const std::string &line, const struct stat &file) {
+    std::istringstream words(line);
+    std::string number, kind, mode, access, inode;
+    pid_t pid = 0;
+    if (!(words >> number >> kind >> mode >> access >> pid >> inode) || kind != "FLOCK" || pid <= 0)
+        return {};
+    if (inode != fmt::format("{:02x}:{:02x}:{}", major(file.st_dev), minor(file.st_dev), file.st_ino))
+        return {};
+    return pid;
+}
+
+static std::set<pid_t> flock_holders(const std::string &path) {
+    std::set<pid_t> found;
+    struct stat file {};
+    if (::stat(path.c_str(), &file) != 0) return found;
+    std::ifstream locks("/proc/locks");
+    for (std::string line; std::getline(locks, line);)
+        if (const auto pid = flock_holder(line, file)) found.insert(*pid);
+    found.erase(::getpid());
+    return found;
+}
+
+void Lock::end_holders(const Place &place) {
+    for (const auto &path : {fmt::format("{}/{}", place.bpffs, root_name), place.directory()})
+        for (const pid_t pid : flock_holders(path)) {
+            const Fd pidfd = open_pidfd(pid);
+            // Looked at once more: from now on the pid cannot become somebody else's unseen.
+            if (!pidfd || !flock_holders(path).contains(pid)) continue;
+            send_signal(pidfd.get(), SIGKILL);
+            ended(pidfd.get(), std::chrono::seconds{5});
+        }
 }
 
 Lock::~Lock() {
