@@ -138,6 +138,27 @@ TEST_F(CliFollower, GuardsAnUplinkThatIsPluggedIn) {
     EXPECT_FALSE(world_.leaks());
 }
 
+TEST_F(CliFollower, TellsHowLongNewUplinksHadNoHook) {
+    EXPECT_EQ(world_.status()["new_uplinks"]["count"], 0);
+    for (int round = 1; round <= 3; ++round) {
+        const std::string name = fmt::format("eth{}", round);
+        world_.plug(name, 1 + round);
+        world_.host().ip(fmt::format("route add default via 10.7.{}.1 dev {} metric 500", 1 + round, name));
+        ASSERT_TRUE(guards(name));
+        EXPECT_TRUE(eventually([&] { return world_.status()["new_uplinks"]["count"] == round; }));
+    }
+    const auto told = world_.status()["new_uplinks"];
+    EXPECT_GT(told["p50_us"], 0) << told;
+    EXPECT_GE(told["p99_us"], told["p50_us"]) << told;
+    EXPECT_LT(told["p99_us"], 5'000'000) << told;
+    EXPECT_THAT(world_.leakbpf({"status"}).out, testing::HasSubstr("new uplinks: 3 had their hook after"));
+    // One that is only put back is not new.
+    for (const std::string &pin : pins())
+        if (pin.find("/links/uplink-") != pin.npos) std::filesystem::remove(pin);
+    EXPECT_TRUE(eventually([&] { return world_.guarded().size() == 4; }, 15s));
+    EXPECT_EQ(world_.status()["new_uplinks"]["count"], 3);
+}
+
 // A re-attach while nothing follows must not let go of an uplink that lost its name and its route.
 TEST_F(CliFollower, AttachHoldsWhatIsGuarded) {
     kill(pid_, SIGKILL);

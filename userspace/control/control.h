@@ -135,6 +135,7 @@ struct Status {
     State::Untold untold;
     std::optional<OnTrial> trial = {};
     std::optional<OpenPortal> portal = {};
+    std::optional<Windows> windows = {};
     std::vector<std::string> weaknesses; // sentences: what is promised and does not hold: program ahead of
                                          // ours, hook missing or dead
     std::vector<std::string> remarks;    // sentences: uplink unguarded, no follower, daemon sends as root

@@ -27,6 +27,7 @@
 #include "control/scopes.h"
 #include "control/site.h"
 #include "control/trial.h"
+#include "control/window_times.h"
 #include "image/build_scopes.h"
 #include "kernel/pins.h"
 #include "net/monitor.h"
@@ -272,6 +273,7 @@ class Follower {
             if (!done) return not_yet(done.error(), true);
             if (done->failed) troubles.push_back(done->failed->message);
             built_ = std::move(done->built);
+            known_ = {built_->uplinks.begin(), built_->uplinks.end()};
             bare_ = {done->bare.begin(), done->bare.end()};
             deaf_ = {done->deaf.begin(), done->deaf.end()};
             epoch_ = state_->epoch();
@@ -378,6 +380,22 @@ class Follower {
         for (const Guarded &guarded : plan_scopes(*document_, monitor_.topology()).guarded)
             if (!hooks || !alive_on(*hooks, guarded.ifindex)) uplinks.push_back(guarded.ifindex);
         attach_hooks(*state_, *document_, monitor_.topology(), uplinks);
+        if (followed_ && hooks && !uplinks.empty()) measure(uplinks);
+        news_.reset();
+    }
+
+    // How long those of UPLINKS were open that have their hook now and had not been seen as uplinks.
+    void measure(const std::vector<int> &uplinks) {
+        const auto now = Clock::now();
+        const auto hooks = state_->uplink_hooks(Chains::skip);
+        if (!hooks || !news_) return;
+        bool any = false;
+        for (const int ifindex : uplinks) {
+            if (!alive_on(*hooks, ifindex) || !known_.insert(ifindex).second) continue;
+            times_.add(std::chrono::duration_cast<std::chrono::microseconds>(now - *news_));
+            any = true;
+        }
+        if (any) (void)state_->tell_windows(times_.windows());
     }
 
     void not_yet(const Error &error, bool tell) {
@@ -425,6 +443,7 @@ class Follower {
     }
 
     void take_in() {
+        if (!news_) news_ = Clock::now();
         Result<bool> changed = monitor_.handle();
         if (!changed) {
             // What was missed is not known: begin again with a fresh subscription.
@@ -474,7 +493,10 @@ class Follower {
     std::uint32_t epoch_ = 0, seen_epoch_ = 0; // of BUILT; whoever committed it
     bool dirty_ = true, nothing_in_force_ = false, unusable_ = false, trial_over_ = false;
     Front front_;
-    bool disturbed_ = false; // in clsact something happened where a hook of ours may be
+    WindowTimes times_;
+    std::set<int> known_;                   // uplinks that were there at the last commit, or are measured
+    std::optional<Clock::time_point> news_; // when the first of what is not acted upon yet was read
+    bool disturbed_ = false;                // in clsact something happened where a hook of ours may be
     Clock::time_point next_look_{}, next_hooks_{}, next_disturbed_{}, not_before_{};
     milliseconds retry_ = retry_first;
     std::string trouble_;

@@ -65,6 +65,7 @@ Result<Status> read_status(const Site &site) {
     const Result<State::Untold> untold = state.untold();
     if (!untold) return untold.error();
     status.untold = *untold;
+    status.windows = state.windows();
     status.trial = on_trial(status.document);
     status.portal = portal_of(status.document, status.topology);
     judge(status);

@@ -28,6 +28,12 @@ struct Process {
 constexpr MapShape process_shape{"lk_follower", BPF_MAP_TYPE_ARRAY, 4, sizeof(Process), 1};
 constexpr __u32 zero = 0;
 
+constexpr MapShape windows_shape{"lk_windows", BPF_MAP_TYPE_ARRAY, 4, sizeof(Windows), 1};
+
+std::string windows_pin(const Pins &pins) {
+    return pins.follow() + "/windows";
+}
+
 std::string process_pin(const Pins &pins) {
     return pins.follow() + "/process";
 }
@@ -63,18 +69,22 @@ bool in_our_namespace(const Process &process) {
            ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
-Result<void> write_process(const Pins &pins) {
-    const Process process{static_cast<std::uint64_t>(::getpid()),
-                          process_start_ticks(::getpid()).value_or(0)};
-    const auto path = process_pin(pins);
-    auto map = RawMap::open(path, process_shape);
-    if (map) return map->put(&zero, &process);
-    auto made = RawMap::create(process_shape, 0);
+// VALUE into the map of SHAPE that is pinned at PATH, or a new one there.
+Result<void> write_pinned(const MapShape &shape, const std::string &path, const void *value) {
+    auto map = RawMap::open(path, shape);
+    if (map) return map->put(&zero, value);
+    auto made = RawMap::create(shape, 0);
     if (!made) return made.error();
-    if (auto put = made->put(&zero, &process); !put) return put;
+    if (auto put = made->put(&zero, value); !put) return put;
     if (auto removed = remove_pin(path); !removed) return removed;
     if (bpf_obj_pin(made->fd(), path.c_str()) != 0) return system_error("cannot pin " + path, errno);
     return {};
+}
+
+Result<void> write_process(const Pins &pins) {
+    const Process process{static_cast<std::uint64_t>(::getpid()),
+                          process_start_ticks(::getpid()).value_or(0)};
+    return write_pinned(process_shape, process_pin(pins), &process);
 }
 
 } // namespace
@@ -91,7 +101,19 @@ Result<std::optional<Fd>> State::claim_follower() {
         std::this_thread::sleep_for(std::chrono::milliseconds{5});
     }
     if (auto written = write_process(pins); !written) return written.error();
+    if (auto told = tell_windows({}); !told) return told.error();
     return std::optional<Fd>{std::move(directory.fd)};
+}
+
+Result<void> State::tell_windows(const Windows &windows) const {
+    return write_pinned(windows_shape, windows_pin(impl_->pins), &windows);
+}
+
+std::optional<Windows> State::windows() const {
+    Windows windows;
+    const auto map = RawMap::open(windows_pin(impl_->pins), windows_shape);
+    if (!map || !map->lookup(&zero, &windows)) return std::nullopt;
+    return windows;
 }
 
 std::optional<pid_t> State::follower() const {

@@ -97,6 +97,11 @@ enum class GateKind { none, netfilter, cgroup };
 
 using Counters = std::array<std::array<lk_count, LK_REASONS>, LK_HOOKS>; // summed over CPUs
 
+// How long uplinks that appeared had no hook: from when the follower read of them to the hook's pin.
+struct Windows {
+    std::uint64_t count = 0, p50_us = 0, p99_us = 0; // of the last ones
+};
+
 class State {
   public:
     // The existing state, or none. Half-written state (a crash in creation) is reported as none, and
@@ -194,6 +199,9 @@ class State {
     std::optional<pid_t> follower() const; // a living one
     Result<void> end_follower(); // SIGTERM by pidfd, waits until it is gone; nothing to do without one
     void nudge_follower() const; // SIGUSR1: read the document again
+    // What the follower has measured, which is there after it too. None: there was no follower.
+    Result<void> tell_windows(const Windows &windows) const;
+    std::optional<Windows> windows() const;
 
   private:
     struct Impl;

@@ -76,6 +76,20 @@ const char *gate_name(GateKind kind) {
     return "none";
 }
 
+std::string windows_text(const std::optional<Windows> &windows) {
+    if (!windows || windows->count == 0) return "";
+    return fmt::format(
+        "new uplinks: {} had their hook after {:.1f} ms (p50), {:.1f} ms (p99); until then raw "
+        "frames pass, and what the second gate does not see\n",
+        grouped(windows->count), static_cast<double>(windows->p50_us) / 1e3,
+        static_cast<double>(windows->p99_us) / 1e3);
+}
+
+OrderedJson windows_to_json(const std::optional<Windows> &windows) {
+    if (!windows) return nullptr;
+    return {{"count", windows->count}, {"p50_us", windows->p50_us}, {"p99_us", windows->p99_us}};
+}
+
 std::string counters_text(const Status &status) {
     std::vector<std::vector<std::string>> rows;
     for (unsigned hook = 0; hook < LK_HOOKS; ++hook)
@@ -118,6 +132,7 @@ std::string status_text(const Status &status) {
     text += socket_hooks_text(status);
     text += guards_text(status);
     text += fmt::format("second gate: {}\n", gate_name(status.gate));
+    text += windows_text(status.windows);
     text += counters_text(status);
     text += sentences("WEAKNESS", status.weaknesses);
     text += sentences("note", status.remarks);
@@ -149,6 +164,7 @@ std::string status_json(const Status &status) {
     for (const GuardHook &guard : status.guards)
         json["guards"].push_back({{"name", guard.name}, {"alive", guard.alive}});
     json["gate"] = gate_name(status.gate);
+    json["new_uplinks"] = windows_to_json(status.windows);
     json["lsm_active"] = status.lsm_active ? OrderedJson(*status.lsm_active) : OrderedJson(nullptr);
     json["counters"] = OrderedJson::array();
     for (unsigned hook = 0; hook < LK_HOOKS; ++hook)

@@ -40,6 +40,7 @@ Status full() {
     status.counters[LK_HOOK_UPLINK][LK_NOT_ALLOWED] = {1234, 98765};
     status.counters[LK_HOOK_CONNECT4][LK_DNS] = {2, 0};
     status.untold = {1, 2, 3000};
+    status.windows = Windows{1200, 1500, 40'000};
     status.weaknesses = {"a weakness"};
     status.remarks = {"a remark"};
     return status;
@@ -60,6 +61,7 @@ uplinks:
 socket hooks: sock_create, connect4 at /sys/fs/cgroup; MISSING: setsockopt
 guards: compat; not there: sockets, links (bpf is no active security module: sockets and links would be inert)
 second gate: none
+new uplinks: 1,200 had their hook after 1.5 ms (p50), 40.0 ms (p99); until then raw frames pass, and what the second gate does not see
 counters:
   hook      reason       packets   bytes
   uplink    not-allowed    1,234  98,765
