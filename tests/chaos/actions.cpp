@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
+#include <string_view>
 
 #include "chaos/policy.h"
 #include "harness/process.h"
@@ -231,34 +233,55 @@ std::string Actions::plug() {
     return stays ? "eth1 stays" : "eth1, and pulled";
 }
 
-void Actions::tool(const std::vector<std::string> &argv) const {
-    harness::run(argv, {.netns = world_.host().fd()}); // what it does not find it does not flush
+// What is flushed was there, or it would be no test; and what fails is told.
+void Actions::tool(const char *script) {
+    const Output done = harness::run({"sh", "-ec", script}, {.netns = world_.host().fd()});
+    if (done.status != 0)
+        story_.failures.push_back(fmt::format("{}: exit status {}\n{}", script, done.status, done.err));
 }
 
+namespace {
+
+struct Flush {
+    const char *prepare, *flush;
+};
+constexpr const char *ruleset =
+    "nft 'add table inet lk_other; add chain inet lk_other out { type filter hook "
+    "output priority 0; }; add rule inet lk_other out counter accept'";
+constexpr const char *clsact =
+    "tc qdisc add dev eth0 clsact 2>/dev/null || tc qdisc show dev eth0 | grep clsact";
+constexpr Flush flushes[] = {
+    {ruleset, "nft flush ruleset"},
+    {ruleset, "nft 'flush ruleset; add table inet lk_other'"},
+    {clsact, "tc qdisc del dev eth0 clsact"},
+    {"tc qdisc replace dev eth0 root pfifo", "tc qdisc del dev eth0 root"},
+    {clsact, "tc filter del dev eth0 egress"},
+    {"iptables -A OUTPUT -j ACCEPT", "iptables -F"}, // the last: not every kernel has it
+};
+
+} // namespace
+
 std::string Actions::flush() {
-    const std::vector<std::vector<std::string>> tools{{"nft", "flush", "ruleset"},
-                                                      {"iptables", "-F"},
-                                                      {"tc", "qdisc", "del", "dev", "eth0", "clsact"},
-                                                      {"tc", "qdisc", "del", "dev", "eth0", "root"},
-                                                      {"tc", "filter", "del", "dev", "eth0", "egress"},
-                                                      {"ip", "rule", "flush"}};
-    const auto &argv = tools[below(tools.size() - 1)];
-    const bool opens = options_.hook == "clsact" && argv[0] == "tc";
-    if (!opens) {
-        // The kernel stops a device's queues for a moment whenever a qdisc of it comes or goes, clsact too.
-        const Window window = begin("given other qdiscs by tc", 0);
-        if (argv[0] == "tc") tool({"tc", "qdisc", "add", "dev", "eth0", "clsact"});
-        tool(argv);
-        if (argv[0] == "tc") restored(window);
-        return fmt::format("{}", fmt::join(argv, " "));
+    if (!has_iptables_)
+        has_iptables_ = harness::run({"iptables", "-S"}, {.netns = world_.host().fd()}).status == 0;
+    const Flush &chosen = flushes[below(std::size(flushes) - (*has_iptables_ ? 0 : 1))];
+    const bool by_tc = std::string_view(chosen.flush).starts_with("tc");
+    if (by_tc && options_.hook == "clsact") {
+        ensure_follower();
+        Window window = begin("taken off clsact", 0, true);
+        window.pinned = window.roaming = false; // nothing is closed by it
+        tool(chosen.prepare);
+        tool(chosen.flush);
+        window.restored = ledger_.now();
+        story_.windows.push_back(window);
+        return chosen.flush;
     }
-    ensure_follower();
-    Window window = begin("taken off clsact", 0, true);
-    window.pinned = window.roaming = false; // nothing is closed by it
-    tool(argv);
-    window.restored = ledger_.now();
-    story_.windows.push_back(window);
-    return fmt::format("{}", fmt::join(argv, " "));
+    // The kernel stops a device's queues for a moment whenever a qdisc of it comes or goes, clsact too.
+    const Window window = begin("given other qdiscs by tc", 0);
+    tool(chosen.prepare);
+    tool(chosen.flush);
+    if (by_tc) restored(window);
+    return chosen.flush;
 }
 
 std::string Actions::move() {

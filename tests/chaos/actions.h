@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -78,6 +79,7 @@ class Actions {
     Story story_;
     std::array<unsigned, act_kinds.size()> times_{};
     bool plugged_ = false;
+    std::optional<bool> has_iptables_;
     unsigned upgrades_ = 0;
     unsigned long overruns_ = 0;
     Micros attach_time_ = second / 10; // of the last one
@@ -87,7 +89,7 @@ class Actions {
     Window begin(const char *kind, int uplink, bool appeared = false) const;
     void restored(Window window);
     bool is_calm(std::size_t flow, const Window &window, Micros since) const;
-    void tool(const std::vector<std::string> &argv) const;
+    void tool(const char *script);
 
     std::string replace();
     std::string kill_attach();

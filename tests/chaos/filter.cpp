@@ -6,9 +6,11 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
 
@@ -131,6 +133,13 @@ void Filter::upgrade(unsigned number) {
 bool Filter::guards(int uplink) const {
     const int ifindex = world_.host().ifindex(World::name(uplink));
     return ifindex != 0 && (path_exists(pins_.tcx_link(ifindex)) || path_exists(pins_.clsact(ifindex)));
+}
+
+bool Filter::leaves_no_window() const {
+    const auto status = nlohmann::json::parse(run({"--json", "status"}).out, nullptr, false);
+    return status.is_object() && status.value("gate", "") == "netfilter" &&
+           std::ranges::none_of(status.value("uplinks", nlohmann::json::array()),
+                                [](const auto &uplink) { return uplink["hook"] == "clsact"; });
 }
 
 unsigned long Filter::overruns(pid_t follower) const {

@@ -35,6 +35,9 @@ class Filter {
 
     bool guards(int uplink) const; // a hook is pinned for the device that it is now
 
+    // Where the second gate is netfilter's and the hooks tcx's, an uplink is never open.
+    bool leaves_no_window() const;
+
     // Netlink messages that the follower's sockets lost so far.
     unsigned long overruns(pid_t follower) const;
 

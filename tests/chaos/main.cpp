@@ -27,7 +27,7 @@ struct Options {
     std::uint64_t seed = 0;
     unsigned seconds = 0, actions = 0, rate = 500;
     bool all = false; // --long
-    std::string window = "report", fault = "none";
+    std::string window = "auto", fault = "none";
     std::vector<unsigned> only; // places in act_kinds, from 1
     ActionOptions action;
     RoamOptions roam;
@@ -89,7 +89,8 @@ int chaos(const Options &options) {
     rest_ms(300);
     actions.attach();
     act(actions, filter, options, ledger);
-    actions.story().window_fails = options.window == "fail";
+    actions.story().window_fails =
+        options.window == "fail" || (options.window == "auto" && filter.leaves_no_window());
     rest_ms(100);
     actions.story().guarded_to = ledger.now();
     const harness::Output off = filter.run({"detach", "--all"});
@@ -116,8 +117,9 @@ int main_of(int argc, char **argv) {
     app.add_option("--hook", options.action.hook, "as of leakbpf attach")
         ->check(CLI::IsMember({"auto", "tcx", "clsact"}));
     app.add_option("--window", options.window,
-                   "what packets are that leave by a new uplink before it is guarded")
-        ->check(CLI::IsMember({"report", "fail"}));
+                   "what packets are that leave by a new uplink before it is guarded; auto: a failure where "
+                   "the second gate is netfilter's and the hook tcx, so that there must be none")
+        ->check(CLI::IsMember({"auto", "report", "fail"}));
     app.add_option("--fault", options.fault,
                    "what is broken on purpose, to see it noticed: the filter taken off in the middle, or no "
                    "follower")
