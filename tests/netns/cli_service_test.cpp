@@ -23,10 +23,11 @@ using testing::HasSubstr;
 
 namespace {
 
-// What NOTIFY_SOCKET leads to.
+// What NOTIFY_SOCKET leads to, or the journal's own socket.
 class Manager {
   public:
-    Manager() : path_(testing::TempDir() + "lk-notify-" + std::to_string(getpid())) {
+    explicit Manager(const std::string &path = testing::TempDir() + "lk-notify-" + std::to_string(getpid()))
+        : path_(path) {
         socket_ = lk::Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
@@ -74,9 +75,10 @@ class CliService : public testing::Test {
         line.insert(line.end(), more.begin(), more.end());
         return line;
     }
-    // As leakbpf.service has it.
-    void start() {
-        std::vector<std::string> line{"env", "NOTIFY_SOCKET=" + manager_.path(), "WATCHDOG_USEC=60000000"};
+    // As leakbpf.service has it; MORE: of the environment.
+    void start(const std::string &more = "LC_ALL=C") {
+        std::vector<std::string> line{"env", "NOTIFY_SOCKET=" + manager_.path(), "WATCHDOG_USEC=60000000",
+                                      more};
         for (const std::string &word : words({"follow", "--take-over", "--config", config_}))
             line.push_back(word);
         service_ = Background(line, {.netns = world_.host().fd()}, log_);
@@ -157,6 +159,37 @@ TEST_F(CliService, OneUplinkInTroubleHoldsUpNothing) {
     links.clear();
     EXPECT_TRUE(eventually([&] { return world_.guarded().size() == 2; }, 40s));
     EXPECT_TRUE(manager_.told("STATUS=guards eth0, eth1")) << manager_.heard();
+}
+
+// As docs/systemd.md names them.
+TEST_F(CliService, TheJournalGetsFields) {
+    std::filesystem::create_directories("/run/systemd/journal");
+    Manager journal("/run/systemd/journal/socket");
+    write(gateway);
+    ASSERT_EQ(world_.leakbpf({"apply", "--no-follow", "--config", config_}).status, 0);
+    std::ofstream(log_).flush();
+    struct stat log {};
+    ASSERT_EQ(stat(log_.c_str(), &log), 0);
+    start(fmt::format("JOURNAL_STREAM={}:{}", log.st_dev, log.st_ino));
+    ASSERT_TRUE(manager_.told("READY=1")) << manager_.heard();
+    world_.plug("eth1", 2);
+    world_.host().ip("route add default via 10.7.2.1 dev eth1 metric 500");
+    EXPECT_TRUE(journal.told("PRIORITY=5\nSYSLOG_IDENTIFIER=leakbpf\nMESSAGE=guarded now: eth0, eth1\n"
+                             "LEAKBPF_EVENT=uplinks\nLEAKBPF_UPLINKS=eth0, eth1\n"))
+        << journal.heard();
+    write("[[scope]]\ngateways = [\"0.0.0.0/0\"]\n");
+    kill(service_.pid(), SIGHUP);
+    EXPECT_TRUE(journal.told("PRIORITY=3\n")) << journal.heard();
+    EXPECT_TRUE(journal.told("LEAKBPF_EVENT=reload-failed\n")) << journal.heard();
+    write(gateway);
+    kill(service_.pid(), SIGHUP);
+    EXPECT_TRUE(journal.told("LEAKBPF_EVENT=reloaded\n")) << journal.heard();
+    if (!kernel_has_tcx()) return;
+    const lk::Fd program = foreign_program(-1);
+    lk::Fd link;
+    world_.host().inside(
+        [&] { link.reset(lk::tcx::create_link(program.get(), world_.host().ifindex("eth0"))); });
+    EXPECT_TRUE(journal.told("LEAKBPF_EVENT=overtaken\n")) << journal.heard();
 }
 
 TEST_F(CliService, TakesAPolicyOnTrialBack) {
