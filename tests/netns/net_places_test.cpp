@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Namespaces, cgroups and bpffs as the sandbox has them.
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <thread>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -49,6 +54,26 @@ TEST(Places, BpfProgramsSeeTheSameCookie) {
         EXPECT_EQ(netns_cookie_by_bpf().value(), netns_cookie().value());
         EXPECT_NE(netns_cookie_by_bpf().value(), *asked);
     });
+}
+
+// As where nobody mounted cgroup2: detach --all is to work there too.
+TEST(Places, NoCgroup2NeedsToBeMountedForIt) {
+    const auto expected = netns_cookie().value();
+    const pid_t child = fork();
+    if (child == 0) {
+        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+            _exit(2);
+        umount2(Sandbox::current().cgroup_root().c_str(), MNT_DETACH);
+        for (std::string root; !(root = harness::cgroup2_root()).empty();)
+            if (umount2(root.c_str(), MNT_DETACH) != 0) _exit(3);
+        const auto found = netns_cookie_by_bpf();
+        if (!found) fmt::print(stderr, "{}\n", found.error().message);
+        _exit(found && *found == expected ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+    EXPECT_TRUE(WIFEXITED(status));
 }
 
 TEST(Places, WhatIsNoNetworkNamespace) {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
+#include <linux/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -89,8 +90,17 @@ Fd attach(int program, int cgroup) {
     return Fd(bpf(BPF_LINK_CREATE, attributes));
 }
 
-// This process's cgroup as a directory, empty if it is not in sight.
-std::string own_cgroup() {
+// The root of cgroup2 as it is seen from here, mounted for this descriptor alone.
+Fd private_cgroup_root() {
+    const Fd context(static_cast<int>(::syscall(SYS_fsopen, "cgroup2", FSOPEN_CLOEXEC)));
+    if (!context || ::syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+        return Fd();
+    const Fd mount(static_cast<int>(::syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0)));
+    return Fd(::openat(mount.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+// This process's cgroup as a directory, also where none is mounted.
+Fd own_cgroup() {
     std::ifstream own("/proc/self/cgroup"), mountinfo("/proc/self/mountinfo");
     std::string path;
     for (std::string line; std::getline(own, line);)
@@ -100,26 +110,28 @@ std::string own_cgroup() {
         const std::string root = mount.root == "/" ? "" : mount.root;
         if (mount.type == "cgroup2" && !path.empty() && path.starts_with(root + "/") &&
             !path.starts_with("/.."))
-            return mount.point + path.substr(root.size());
+            return Fd(
+                ::open((mount.point + path.substr(root.size())).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     }
-    return "";
+    const Fd top = private_cgroup_root();
+    if (!top || path.empty() || path.starts_with("/..")) return Fd();
+    return Fd(::openat(top.get(), ("." + path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 } // namespace
 
 Result<std::uint64_t> netns_cookie_by_bpf() {
-    const std::string path = own_cgroup();
-    if (path.empty())
+    const Fd cgroup = own_cgroup();
+    if (!cgroup)
         return unsupported(
             "this kernel tells network namespaces apart only to BPF programs on a cgroup (Linux 5.14 "
             "needs none), and this process's cgroup2 directory is not mounted here: mount cgroup2");
     // Before 5.11 BPF's memory counts as locked, of which a process may have little.
     const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
     (void)::setrlimit(RLIMIT_MEMLOCK, &unlimited);
-    const Fd cgroup(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const Fd map = make_map();
     const Fd program = map ? load_program(map.get()) : Fd();
-    const Fd link = cgroup && program ? attach(program.get(), cgroup.get()) : Fd();
+    const Fd link = program ? attach(program.get(), cgroup.get()) : Fd();
     if (!link && errno == EPERM)
         return Error{Exit::permission, "telling network namespaces apart needs root on this kernel"};
     if (!link) return unsupported(fmt::format("{} ({})", too_old, std::strerror(errno)));
