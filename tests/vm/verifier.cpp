@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Loads every BPF object of leakbpf into the running kernel and compares what the verifier walked through
-// with what is recorded for this kernel, or its neighbours, and this compiler: a program that grew by more
+// with what is recorded for this kernel and this compiler, or what is nearest: a program that grew by more
 // than a tenth is a finding, because kernels give up after a million instructions and an attach that takes
 // longer is longer open. Attaches nothing.
 //

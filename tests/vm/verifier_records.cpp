@@ -44,13 +44,10 @@ Records::Limit Records::limit(Version kernel, const std::string &program) const 
         const auto found = records.second.find(program);
         return found == records.second.end() ? 0 : found->second;
     };
-    const auto above_a_tenth = [](long most, std::string names) {
-        return Limit{most * 11 / 10, std::move(names)};
-    };
     const std::pair<const Version, std::map<std::string, long>> *below = nullptr, *above = nullptr;
     for (const auto &records : by_kernel_) {
         if (of(records) == 0) continue;
-        if (records.first == kernel) return above_a_tenth(of(records), text(kernel));
+        if (records.first == kernel) return {of(records) * 11 / 10, text(kernel)};
         if (records.first < kernel) below = &records;
         if (records.first > kernel && !above) above = &records;
     }
@@ -58,10 +55,10 @@ Records::Limit Records::limit(Version kernel, const std::string &program) const 
     if (new_here || (!below && !above)) return {};
     if (!below || !above) {
         const auto &only = below ? *below : *above;
-        return above_a_tenth(of(only), text(only.first));
+        return {of(only) * 5 / 3, text(only.first)};
     }
-    return above_a_tenth(std::max(of(*below), of(*above)),
-                         fmt::format("{} and {}", text(below->first), text(above->first)));
+    return {std::max(of(*below), of(*above)) * 5 / 3,
+            fmt::format("{} and {}", text(below->first), text(above->first))};
 }
 
 } // namespace lk::vm

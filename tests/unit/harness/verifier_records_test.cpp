@@ -27,12 +27,12 @@ TEST(VerifierRecords, OfTheKernelItself) {
 
 TEST(VerifierRecords, OfItsNeighbours) {
     EXPECT_FALSE(records().has({6, 6}));
-    EXPECT_EQ(records().limit({6, 6}, "lk_a lk_one").instructions, 220);
+    EXPECT_EQ(records().limit({6, 6}, "lk_a lk_one").instructions, 333);
     EXPECT_EQ(records().limit({6, 6}, "lk_a lk_one").of, "6.1 and 6.12");
-    EXPECT_EQ(records().limit({7, 0}, "lk_a lk_one").instructions, 165);
+    EXPECT_EQ(records().limit({7, 0}, "lk_a lk_one").instructions, 250);
     EXPECT_EQ(records().limit({4, 19}, "lk_a lk_one").of, "5.10");
     // What the kernel is recorded to refuse, and takes here.
-    EXPECT_EQ(records().limit({5, 10}, "lk_gate lk_in").instructions, 1100);
+    EXPECT_EQ(records().limit({5, 10}, "lk_gate lk_in").instructions, 1666);
 }
 
 TEST(VerifierRecords, OfNone) {
@@ -40,7 +40,7 @@ TEST(VerifierRecords, OfNone) {
     EXPECT_EQ(records().limit({6, 1}, "lk_gate lk_in").instructions, 0);
     EXPECT_TRUE(records("19").empty());
     EXPECT_EQ(records("19").limit({6, 1}, "lk_a lk_one").instructions, 500'000);
-    EXPECT_EQ(records("16").limit({5, 10}, "lk_a lk_one").instructions, 9900);
+    EXPECT_EQ(records("16").limit({5, 10}, "lk_a lk_one").instructions, 15'000);
 }
 
 } // namespace
