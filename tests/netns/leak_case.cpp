@@ -20,6 +20,8 @@
 
 namespace lk::harness {
 
+int forged_mark = 0x1234;
+
 namespace {
 
 const char *text(Who who) {
@@ -46,6 +48,26 @@ Ip public_host(int family, int number, bool steered) {
 
 std::string Case::name() const {
     return fmt::format("{}.v{}.{}.tunnel_{}", vector->name, family, text(who), tunnel ? "up" : "down");
+}
+
+static Expect turned(Expect expect, bool turn) {
+    if (!turn) return expect;
+    return expect == Expect::stays ? Expect::leaves : Expect::stays;
+}
+
+Expect Case::expected(Setting setting) const {
+    return turned(vector->expect, vector->depends && setting != vector->setting);
+}
+
+Expect Special::expected(Setting setting) const {
+    return turned(expect, depends && setting == Setting::strict);
+}
+
+Sight look(World &world, const std::vector<Mark> &marks, const std::string &trouble, std::size_t since) {
+    auto seen = [&](const Mark &mark) { return world.capture().count(mark, since) > 0; };
+    world.capture().settle();
+    bool all = eventually([&] { return std::ranges::all_of(marks, seen); }, 100ms);
+    return {.all = all, .any = std::ranges::any_of(marks, seen), .trouble = trouble};
 }
 
 static bool has_protocol(int type, int protocol) {
@@ -90,11 +112,18 @@ void Matrix::add(Vector vector) {
 }
 
 void Matrix::add_special(const std::string &group, const std::string &name,
-                         const std::function<void(int)> &body, Expect expect,
-                         const std::vector<int> &families) {
+                         const std::function<Sight(Guard &, int)> &body, Expect expect,
+                         const std::vector<int> &families, bool depends) {
     for (int family : families)
-        specials_.push_back(
-            {group, fmt::format("{}.v{}", name, family), expect, [body, family] { body(family); }});
+        specials_.push_back({group, fmt::format("{}.v{}", name, family), expect,
+                             [body, family](Guard &guard) { return body(guard, family); }, depends});
+}
+
+void add_all_cases(Matrix &matrix) {
+    for (auto add : {add_socket_cases, add_kernel_cases, add_frame_cases, add_protocol_cases,
+                     add_routing_cases, add_forwarding_cases, add_dns_cases, add_life_cases, add_device_cases,
+                     add_pass_cases, add_pass_link_cases})
+        add(matrix);
 }
 
 Env::Env(const Case &case_, World &world_) : which(case_), world(world_), family(case_.family) {
@@ -168,6 +197,12 @@ int connect_briefly(int fd, const SockAddr &to, int limit_ms) {
 
 void send_to(int fd, const SockAddr &to, std::string_view data) {
     must(sendto(fd, data.data(), data.size(), MSG_NOSIGNAL, to.get(), to.length), "sendto");
+}
+
+void send_token(int fd, const Bytes &token) {
+    // The first attempt may only be told what became of an earlier datagram.
+    for (int attempt = 0; attempt < 2; attempt++)
+        if (send(fd, token.data(), token.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return;
 }
 
 Bytes receive(int fd, int limit_ms) {

@@ -37,6 +37,7 @@ struct Vector {
     std::string unsendable = {}; // why the bare kernel cannot send it: not proven visible then
     Setting setting = Setting::standard;
     bool answered = false; // run() fails unless an answer came: its text must be empty in the guarded world
+    bool depends = false;  // with the other setting it is the other way round
 };
 
 struct Case {
@@ -46,6 +47,7 @@ struct Case {
     Who who = Who::user;
     bool tunnel = false;
     std::string name() const; // e.g. "udp_connected.v6.user.tunnel_up"
+    Expect expected(Setting setting) const;
 };
 
 // One run of a case in one world.
@@ -86,14 +88,45 @@ Fd open_socket(const Env &env, int type, int protocol = 0);
 // Waits shortly for the answer of whatever sort; 0 or errno.
 int connect_briefly(int fd, const SockAddr &to, int limit_ms = 250);
 void send_to(int fd, const SockAddr &to, std::string_view data);
-Bytes receive(int fd, int limit_ms = 1500); // throws when nothing comes
+Bytes receive(int fd, int limit_ms = 1500);  // throws when nothing comes
+void send_token(int fd, const Bytes &token); // without waiting, whatever comes of it
 
-// A case that makes worlds of its own: before and after attach, devices that come and go. BODY proves
-// visibility first itself.
+// What is to hold a world's traffic back; this one does nothing. All throw when they cannot.
+class Guard {
+  public:
+    virtual ~Guard() = default;
+    virtual void attach(World &, const std::vector<std::string> & /* more words for leakbpf attach */ = {}) {}
+    virtual void takes_in(World &, const std::string & /* device that has come */) {}
+    virtual void keeps(World &, const std::string & /* device that it knows */) {}
+};
+
+class LeakbpfGuard : public Guard {
+  public:
+    explicit LeakbpfGuard(Setting setting) : setting_(setting) {}
+    void attach(World &world, const std::vector<std::string> &more = {}) override;
+    void takes_in(World &world, const std::string &device) override;
+    void keeps(World &world, const std::string &device) override;
+
+  private:
+    Setting setting_;
+};
+
+// What was seen of a special case: of what it sent (or wanted an answer to) all, or anything.
+struct Sight {
+    bool all = false, any = false;
+    std::string trouble = {};
+};
+
+// What WORLD's far side has seen of MARKS since SINCE, once all that was sent has arrived.
+Sight look(World &world, const std::vector<Mark> &marks, const std::string &trouble, std::size_t since = 0);
+
+// A case that makes a world of its own: before and after attach, devices that come and go.
 struct Special {
     std::string group, name;
     Expect expect = Expect::stays;
-    std::function<void()> body;
+    std::function<Sight(Guard &)> body;
+    bool depends = false; // with --strict it is the other way round
+    Expect expected(Setting setting) const;
 };
 
 // A vector that some kernels do not know.
@@ -107,8 +140,8 @@ class Matrix {
     void add(Vector vector);
     // NAME gets ".v4" and ".v6"; BODY gets the family.
     void add_special(const std::string &group, const std::string &name,
-                     const std::function<void(int family)> &body, Expect expect = Expect::stays,
-                     const std::vector<int> &families = {4, 6});
+                     const std::function<Sight(Guard &, int family)> &body, Expect expect = Expect::stays,
+                     const std::vector<int> &families = {4, 6}, bool depends = false);
     const std::deque<Case> &cases() const { return cases_; }
     const std::deque<Special> &specials() const { return specials_; }
     const std::deque<Sendable> &sendable() const { return sendable_; }
@@ -122,8 +155,8 @@ class Matrix {
 
 // What attach is told in the worlds of the matrix.
 std::vector<std::string> attach_args(Setting setting);
-// --plain: no world is guarded, and special cases end after their proof.
-extern bool plain_only;
+// The mark that a sender forges: the one that the filter trusts, where it trusts any.
+extern int forged_mark;
 
 // Wraps a body that runs in the sender's process.
 std::function<std::string(Env &)> by_sender(std::function<void(const Env &)> body);
@@ -139,5 +172,6 @@ void add_device_cases(Matrix &matrix);
 void add_dns_cases(Matrix &matrix);
 void add_pass_cases(Matrix &matrix);
 void add_pass_link_cases(Matrix &matrix);
+void add_all_cases(Matrix &matrix);
 
 } // namespace lk::harness

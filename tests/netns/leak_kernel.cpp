@@ -227,6 +227,7 @@ void add_kernel_cases(Matrix &matrix) {
         Vector vector{.group = "sockets", .name = name, .run = std::move(run)};
         vector.who = {who};
         vector.expect = expect;
+        vector.depends = expect == Expect::leaves;
         matrix.add(vector);
     };
     add("kernel_reset_to_a_syn", syn_to_a_closed_port);

@@ -13,26 +13,10 @@
 
 using namespace lk::harness;
 
-bool lk::harness::plain_only = false;
-
-std::vector<std::string> lk::harness::attach_args(Setting setting) {
-    std::vector<std::string> args = {"eth0"};
-    if (setting == Setting::strict) {
-        args.insert(args.end(),
-                    {"--strict", "--gw", port_gateway4.str() + ":1194/udp", "--gw", gateway4.str(), "--gw",
-                     "[" + port_gateway6.str() + "]:1194/udp", "--gw", gateway6.str()});
-    } else {
-        auto gateways = gateway_args();
-        args.insert(args.end(), gateways.begin(), gateways.end());
-    }
-    args.insert(args.end(),
-                {"--dns", resolver4.str(), "--dns", resolver6.str(), "--vpn-user", std::to_string(vpn_uid)});
-    return args;
-}
-
 namespace {
 
 Matrix matrix;
+bool plain_only = false;
 
 // The worlds of one setting and one state of the tunnel, made at first use.
 struct Pair {
@@ -109,7 +93,19 @@ class MatrixTest : public testing::Test {
 class SpecialTest : public testing::Test {
   public:
     explicit SpecialTest(const Special &which) : which_(which) {}
-    void TestBody() override { which_.body(); }
+    void TestBody() override {
+        Guard nothing;
+        Sight bare = which_.body(nothing);
+        EXPECT_TRUE(bare.all) << "not visible without the filter: " << bare.trouble;
+        if (plain_only) return;
+        LeakbpfGuard leakbpf(Setting::standard);
+        Sight seen = which_.body(leakbpf);
+        if (which_.expect == Expect::leaves) {
+            EXPECT_TRUE(seen.all) << "blocked: " << seen.trouble;
+        } else {
+            EXPECT_FALSE(seen.any) << "leaked";
+        }
+    }
 
   private:
     const Special &which_;
@@ -163,17 +159,7 @@ void list() {
 } // namespace
 
 int main(int argc, char **argv) {
-    add_socket_cases(matrix);
-    add_kernel_cases(matrix);
-    add_frame_cases(matrix);
-    add_protocol_cases(matrix);
-    add_routing_cases(matrix);
-    add_forwarding_cases(matrix);
-    add_dns_cases(matrix);
-    add_life_cases(matrix);
-    add_device_cases(matrix);
-    add_pass_cases(matrix);
-    add_pass_link_cases(matrix);
+    add_all_cases(matrix);
     for (int index = 1; index < argc; index++) {
         if (strcmp(argv[index], "--list") == 0) return list(), 0;
         if (strcmp(argv[index], "--plain") == 0) plain_only = true;

@@ -82,6 +82,7 @@ void add_protocol_cases(Matrix &matrix) {
         if (protocol.number > 50 && protocol.number != 115 && protocol.number != 132) continue;
         vector.who = {Who::vpn};
         vector.expect = Expect::leaves;
+        vector.depends = true;
         matrix.add(vector);
         // A gateway entry with a port is no invitation for other protocols.
         if (protocol.number == IPPROTO_TCP || protocol.number == IPPROTO_UDP) continue;
@@ -92,6 +93,7 @@ void add_protocol_cases(Matrix &matrix) {
         // without ports by address only.
         vector.who = {Who::user, Who::routed};
         vector.expect = Expect::stays;
+        vector.depends = false;
         matrix.add(vector);
     }
     struct Type {

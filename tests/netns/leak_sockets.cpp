@@ -197,6 +197,7 @@ void add(Matrix &matrix, const std::string &name, const Body &body, const Shape 
     if (!shape.vpn_may) return;
     vector.who = {Who::vpn};
     vector.expect = Expect::leaves;
+    vector.depends = true;
     matrix.add(vector);
 }
 
@@ -265,7 +266,7 @@ void add_socket_cases(Matrix &matrix) {
         matrix, "udp_mark_forged",
         [](const Env &env) {
             Fd fd = open_socket(env, SOCK_DGRAM);
-            set(fd.get(), SOL_SOCKET, SO_MARK, 0x1234, "SO_MARK");
+            set(fd.get(), SOL_SOCKET, SO_MARK, forged_mark, "SO_MARK");
             send_to(fd.get(), env.to(), env.token);
         },
         raw);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// bench_leaks: fires every case of the leak matrix at every peer, and prints what leaked and what broke. Exit
+// status 1: leakbpf leaked or blocked, or a case was not proven without a filter.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <regex>
+#include <stdexcept>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "board/report.h"
+
+namespace lk::board {
+namespace {
+
+struct Options {
+    std::string only, json_file, write_directory;
+    std::vector<std::string> peers;
+    unsigned jobs = 0;
+    bool short_form = false, list = false, cases = false;
+};
+
+bool in_path(const std::string &program) {
+    const char *path = getenv("PATH");
+    std::string directories = path ? path : "";
+    for (std::size_t at = 0; at <= directories.size();) {
+        std::size_t end = std::min(directories.find(':', at), directories.size());
+        if (access((directories.substr(at, end - at) + "/" + program).c_str(), X_OK) == 0) return true;
+        at = end + 1;
+    }
+    return false;
+}
+
+std::string names(const std::vector<Peer> &peers) {
+    std::vector<std::string> all;
+    for (const Peer &peer : peers)
+        all.push_back(peer.name);
+    return fmt::format("{}", fmt::join(all, ", "));
+}
+
+// No filter always, since nothing counts without.
+std::vector<Peer> chosen(const Options &options) {
+    std::vector<Peer> peers = all_peers(), kept;
+    for (const std::string &name : options.peers)
+        if (std::ranges::none_of(peers, [&](const Peer &peer) { return peer.name == name; }))
+            throw std::runtime_error(
+                fmt::format("--peer «{}»: no such peer; expected one of {}", name, names(peers)));
+    for (Peer &peer : peers) {
+        const bool named = std::ranges::count(options.peers, peer.name) > 0;
+        const bool wanted = options.short_form ? peer.leakbpf.has_value() : options.peers.empty();
+        if (peer.name != "none" && !named && !wanted) continue;
+        for (const std::string &tool : peer.tools)
+            if (!in_path(tool))
+                throw std::runtime_error(
+                    fmt::format("{} needs {}, which is not installed: scripts/setup", peer.title, tool));
+        kept.push_back(std::move(peer));
+    }
+    return kept;
+}
+
+std::string read_text(const std::string &regex) {
+    try {
+        std::regex checked(regex);
+    } catch (const std::regex_error &) {
+        throw std::runtime_error(
+            fmt::format("--only «{}»: expected a regular expression (ECMAScript)", regex));
+    }
+    return regex;
+}
+
+void save(const std::string &path, const std::string &text) {
+    std::ofstream file(path);
+    file << text << std::flush;
+    if (!file) throw std::runtime_error("cannot write " + path);
+}
+
+int list(const Cases &cases) {
+    for (std::size_t index = 0; index < cases.size(); index++) {
+        auto text = [&](harness::Setting setting) {
+            return cases.expected(index, setting) == harness::Expect::stays ? "stays" : "leaves";
+        };
+        fmt::print("{:<80} {:<7} {}\n", cases.name(index), text(harness::Setting::standard),
+                   text(harness::Setting::strict));
+    }
+    return 0;
+}
+
+int run(const Options &options, const std::string &command) {
+    const Cases cases(read_text(options.only));
+    if (cases.size() == 0)
+        throw std::runtime_error(fmt::format("--only «{}»: no case has that in its name", options.only));
+    if (options.list) return list(cases);
+    const std::vector<Peer> peers = chosen(options);
+    const unsigned jobs = options.jobs ? options.jobs : 2 * std::max(1u, std::thread::hardware_concurrency());
+    const Board board = judge(cases, peers, fire_all(cases, peers, jobs));
+    const Occasion occasion = Occasion::now(command);
+    fmt::print("{}", table(board));
+    if (options.cases)
+        for (std::size_t row = 1; row < board.peers.size(); row++)
+            for (const std::string &line : board.scores[row].bad)
+                fmt::print("{}: {}\n", board.peers[row].name, line);
+    if (!options.json_file.empty()) save(options.json_file, json(board, occasion));
+    if (!options.write_directory.empty()) {
+        write_section(options.write_directory + "/scoreboard.md", "leaks", markdown(board, occasion));
+        save(options.write_directory + "/scoreboard.svg", picture(board, occasion));
+    }
+    const std::vector<std::string> failures = board.failures();
+    for (const std::string &line : failures)
+        fmt::print(stderr, "{}\n", line);
+    return failures.empty() ? 0 : 1;
+}
+
+int main_of(int argc, char **argv) {
+    Options options;
+    CLI::App app("What leaks and what breaks, by filter", "bench_leaks");
+    app.add_flag("--short", options.short_form, "leakbpf, plain and strict, and no filter");
+    app.add_option("--peer", options.peers, "only this one, and no filter; repeat for more");
+    app.add_option("--only", options.only, "cases that have this regular expression in GROUP.CASE");
+    app.add_option("--json", options.json_file, "write everything there");
+    app.add_option("--write", options.write_directory, "write scoreboard.md and scoreboard.svg there")
+        ->check(CLI::ExistingDirectory);
+    app.add_option("--jobs", options.jobs, "worlds at a time (2 for each CPU)")->check(CLI::Range(1, 64));
+    app.add_flag("--cases", options.cases, "name each case that leaked or broke");
+    app.add_flag("--list", options.list, "name the cases, with what is expected plain and strict");
+    CLI11_PARSE(app, argc, argv);
+    std::string command = "sudo scripts/bench leaks";
+    for (int index = 1; index < argc; index++)
+        command += std::string(" ") + argv[index];
+    try {
+        return run(options, command);
+    } catch (const std::exception &error) {
+        fmt::print(stderr, "bench_leaks: {}\n", error.what());
+        return 2;
+    }
+}
+
+} // namespace
+} // namespace lk::board
+
+int main(int argc, char **argv) {
+    return lk::board::main_of(argc, argv);
+}
