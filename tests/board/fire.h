@@ -33,9 +33,6 @@ struct Cases {
     harness::Expect expected(std::size_t index, harness::Setting setting) const;
 };
 
-// One process's share of a peer's cases.
-enum class Share { tunnel_down, tunnel_up, special };
-
 // In processes of their own, each in a sandbox, at most JOBS at a time: all cases for each of PEERS. The
 // result has a row for each peer. Throws where a process ended badly.
 std::vector<std::vector<Outcome>> fire_all(const Cases &cases, const std::vector<Peer> &peers, unsigned jobs);

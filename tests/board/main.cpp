@@ -96,7 +96,7 @@ int run(const Options &options, const std::string &command) {
         throw std::runtime_error(fmt::format("--only «{}»: no case has that in its name", options.only));
     if (options.list) return list(cases);
     const std::vector<Peer> peers = chosen(options);
-    const unsigned jobs = options.jobs ? options.jobs : 2 * std::max(1u, std::thread::hardware_concurrency());
+    const unsigned jobs = options.jobs ? options.jobs : 3 * std::max(1u, std::thread::hardware_concurrency());
     const Board board = judge(cases, peers, fire_all(cases, peers, jobs));
     const Occasion occasion = Occasion::now(command);
     fmt::print("{}", table(board));
@@ -124,7 +124,7 @@ int main_of(int argc, char **argv) {
     app.add_option("--json", options.json_file, "write everything there");
     app.add_option("--write", options.write_directory, "write scoreboard.md and scoreboard.svg there")
         ->check(CLI::ExistingDirectory);
-    app.add_option("--jobs", options.jobs, "worlds at a time (2 for each CPU)")->check(CLI::Range(1, 64));
+    app.add_option("--jobs", options.jobs, "worlds at a time (3 for each CPU)")->check(CLI::Range(1, 64));
     app.add_flag("--cases", options.cases, "name each case that leaked or broke");
     app.add_flag("--list", options.list, "name the cases, with what is expected plain and strict");
     CLI11_PARSE(app, argc, argv);
