@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
 // IPAddressDeny=any with IPAddressAllow=, as systemd.resource-control(5) says it: of what a unit's sockets
 // send and receive, what an allowed prefix covers passes, and nothing else. Not systemd's text.
 // What is not a unit's business in a world: the far side (another network namespace, here the same cgroup),
@@ -63,4 +63,4 @@ int ip_ingress(struct __sk_buff *skb) {
     return allowed(skb, 12, 8);
 }
 
-char lk_license[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
