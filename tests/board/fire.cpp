@@ -188,4 +188,29 @@ std::vector<std::vector<Outcome>> fire_all(const Cases &cases, const std::vector
     return outcomes;
 }
 
+void fire_again(const Cases &cases, const std::set<std::size_t> &which, const std::vector<Peer> &peers,
+                unsigned jobs, std::vector<std::vector<Outcome>> &outcomes) {
+    Cases part("");
+    part.shared.clear();
+    part.special.clear();
+    for (const std::size_t index : which) {
+        if (index < cases.shared.size())
+            part.shared.push_back(cases.shared[index]);
+        else
+            part.special.push_back(cases.special[index - cases.shared.size()]);
+    }
+    const auto again = fire_all(part, peers, jobs);
+    for (std::size_t row = 0; row < peers.size(); row++) {
+        auto next = again[row].begin();
+        for (const std::size_t index : which) {
+            Outcome &outcome = outcomes[row][index];
+            const bool seen = outcome.seen || next->seen, works = outcome.works || next->works;
+            if (next->fired && !outcome.works) outcome = *next;
+            outcome.seen = seen;
+            outcome.works = works;
+            ++next;
+        }
+    }
+}
+
 } // namespace lk::board

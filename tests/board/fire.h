@@ -3,6 +3,7 @@
 // which knows of no peer; whether that is as it should be is not asked here.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,5 +37,9 @@ struct Cases {
 // In processes of their own, each in a sandbox, at most JOBS at a time: all cases for each of PEERS. The
 // result has a row for each peer. Throws where a process ended badly.
 std::vector<std::vector<Outcome>> fire_all(const Cases &cases, const std::vector<Peer> &peers, unsigned jobs);
+
+// Fires these cases once more, by themselves, and adds what was seen or had now: what was seen once was seen.
+void fire_again(const Cases &cases, const std::set<std::size_t> &which, const std::vector<Peer> &peers,
+                unsigned jobs, std::vector<std::vector<Outcome>> &outcomes);
 
 } // namespace lk::board

@@ -97,7 +97,13 @@ int run(const Options &options, const std::string &command) {
     if (options.list) return list(cases);
     const std::vector<Peer> peers = chosen(options);
     const unsigned jobs = options.jobs ? options.jobs : 3 * std::max(1u, std::thread::hardware_concurrency());
-    const Board board = judge(cases, peers, fire_all(cases, peers, jobs));
+    auto outcomes = fire_all(cases, peers, jobs);
+    if (const auto which = doubtful(cases, peers, outcomes); !which.empty()) {
+        for (const std::size_t index : which)
+            fmt::print(stderr, "once more: {}\n", cases.name(index));
+        fire_again(cases, which, peers, jobs, outcomes);
+    }
+    const Board board = judge(cases, peers, outcomes);
     const Occasion occasion = Occasion::now(command);
     fmt::print("{}", table(board));
     if (options.cases)

@@ -84,7 +84,31 @@ Score score_of(const Cases &cases, const std::vector<Outcome> &outcomes, const P
     return score;
 }
 
+bool cannot_be_sent(const Cases &cases, std::size_t index) {
+    return index < cases.shared.size() && !cases.shared[index]->vector->unsendable.empty();
+}
+
+bool is_proven(const Cases &cases, std::size_t index, const Outcome &bare) {
+    return cases.expected(index, Setting::standard) == Expect::stays ? bare.seen : bare.works;
+}
+
 } // namespace
+
+std::set<std::size_t> doubtful(const Cases &cases, const std::vector<Peer> &peers,
+                               const std::vector<std::vector<Outcome>> &outcomes) {
+    std::set<std::size_t> found;
+    for (std::size_t index = 0; index < cases.size(); index++) {
+        if (cannot_be_sent(cases, index)) continue;
+        bool good = is_proven(cases, index, outcomes.front()[index]);
+        for (std::size_t row = 0; row < peers.size(); row++)
+            if (peers[row].leakbpf)
+                good = good && outcomes[row][index].fired &&
+                       (cases.expected(index, *peers[row].leakbpf) == Expect::stays ||
+                        outcomes[row][index].works);
+        if (!good) found.insert(index);
+    }
+    return found;
+}
 
 Board judge(const Cases &cases, const std::vector<Peer> &peers,
             const std::vector<std::vector<Outcome>> &outcomes) {
@@ -94,11 +118,9 @@ Board judge(const Cases &cases, const std::vector<Peer> &peers,
     std::set<std::string> leaks, passes;
     for (std::size_t index = 0; index < cases.size(); index++) {
         const Outcome &bare = outcomes.front()[index];
-        const bool unsendable =
-            index < cases.shared.size() && !cases.shared[index]->vector->unsendable.empty();
         const bool stays = cases.expected(index, Setting::standard) == Expect::stays;
-        proven[index] = stays ? bare.seen : bare.works;
-        if (unsendable) continue;
+        proven[index] = is_proven(cases, index, bare);
+        if (cannot_be_sent(cases, index)) continue;
         if (!proven[index]) {
             board.unproven.push_back(fmt::format("{}: {}", cases.name(index), bare.trouble));
             continue;

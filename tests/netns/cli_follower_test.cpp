@@ -143,7 +143,8 @@ TEST_F(CliFollower, TellsHowLongNewUplinksHadNoHook) {
     for (int round = 1; round <= 3; ++round) {
         const std::string name = fmt::format("eth{}", round);
         world_.plug(name, 1 + round);
-        world_.host().ip(fmt::format("route add default via 10.7.{}.1 dev {} metric 500", 1 + round, name));
+        world_.host().ip(
+            fmt::format("route add default via 10.7.{0}.1 dev {1} metric 50{0}", 1 + round, name));
         ASSERT_TRUE(guards(name));
         EXPECT_TRUE(eventually([&] { return world_.status()["new_uplinks"]["count"] == round; }));
     }
