@@ -103,6 +103,22 @@ TEST(Score, WhatCouldNotBeTriedFailsLeakbpfAlone) {
     EXPECT_EQ(board.scores[1].untried, 4u);
 }
 
+TEST(Score, WhatABusyMachineMayHaveLostIsDoubtful) {
+    const Cases cases(four);
+    Peer plain = peer("leakbpf");
+    plain.leakbpf = Setting::standard;
+    const auto all = all_pass(cases);
+    auto leakbpf = outcomes(cases, {{"dns", held}, {"pass", passed}});
+    EXPECT_TRUE(doubtful(cases, {peer("none"), plain}, {all, leakbpf}).empty());
+    auto lost = outcomes(cases, {{"dns", held}, {"lan", held}, {"gateway", passed}});
+    EXPECT_EQ(doubtful(cases, {peer("none"), plain}, {all, lost}).size(), 1u);
+    // What a peer holds back is its doing; an answer that did not come need not be.
+    EXPECT_TRUE(doubtful(cases, {peer("none"), peer("other")}, {all, lost}).empty());
+    auto unanswered = outcomes(cases, {{"dns", held}, {"lan", silent}, {"gateway", passed}});
+    EXPECT_EQ(doubtful(cases, {peer("none"), peer("other")}, {all, unanswered}).size(), 1u);
+    EXPECT_EQ(doubtful(cases, {peer("none")}, {leakbpf}).size(), 1u); // the query was not seen
+}
+
 TEST(Report, ASectionIsReplacedAndOthersStay) {
     char path[] = "/tmp/lk-board-XXXXXX";
     const int fd = mkstemp(path);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <regex>
 #include <stdexcept>
@@ -67,7 +68,15 @@ bool shares_its_mark(const Case &which) {
     return which.vector->port != 0 || which.vector->group == "pass" || which.vector->group == "tunnel";
 }
 
-Outcome fire_one(const Case &which, World &world, bool patient, std::pair<Mark, std::size_t> &sent) {
+// How long something that has not come yet may still be under way: only what is expected is waited for.
+std::chrono::milliseconds waiting_time(const Case &which, const Peer &peer) {
+    if (peer.name == "none") return 2s;
+    const bool by_mode = which.expected(Setting::standard) != which.expected(Setting::strict);
+    if (!peer.leakbpf && by_mode) return 0ms;
+    return which.expected(peer.leakbpf.value_or(Setting::standard)) == Expect::leaves ? 300ms : 0ms;
+}
+
+Outcome fire_one(const Case &which, World &world, const Peer &peer, std::pair<Mark, std::size_t> &sent) {
     Capture &capture = world.capture();
     if (shares_its_mark(which)) capture.settle(); // what others have left behind has arrived
     Env env(which, world);
@@ -79,7 +88,7 @@ Outcome fire_one(const Case &which, World &world, bool patient, std::pair<Mark, 
     }
     capture.settle();
     auto seen = [&] { return capture.count(env.mark, env.since) > 0; };
-    outcome.seen = seen() || ((patient || which.vector->expect == Expect::leaves) && eventually(seen, 300ms));
+    outcome.seen = eventually(seen, waiting_time(which, peer));
     outcome.works = outcome.seen && (!which.vector->answered || outcome.trouble.empty());
     sent = {env.mark, env.since};
     return outcome;
@@ -96,12 +105,12 @@ void fire_shared(const Cases &cases, const Peer &peer, bool tunnel, const Teller
         const Case &which = *cases.shared[index];
         if (which.tunnel != tunnel || !which.vector->unsendable.empty()) continue;
         tracking.forget();
-        outcomes[index] = fire_one(which, world, peer.name == "none", sent[index]);
+        outcomes[index] = fire_one(which, world, peer, sent[index]);
     }
     for (std::size_t index = 0; index < outcomes.size(); index++) {
         if (!outcomes[index].fired) continue;
         // A retransmission or a queue may have come later.
-        if (!shares_its_mark(*cases.shared[index]) &&
+        if (!outcomes[index].seen && !shares_its_mark(*cases.shared[index]) &&
             world.capture().count(sent[index].first, sent[index].second) > 0)
             outcomes[index].seen = true;
         tell(index, outcomes[index]);

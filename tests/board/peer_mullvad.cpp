@@ -46,25 +46,18 @@ std::string endpoints(const char *end, const std::string &and_then) {
                        end, port, endpoints4, endpoints6, and_then);
 }
 
-// Behind what lets the tunnel's own DNS through.
-std::string leaving(bool tunnel, bool lan) {
+// DNS to the tunnel's resolver alone, then the tunnel, BACK, and the local network.
+std::string leaving(bool tunnel, bool lan, const std::string &back = "") {
     std::string rules;
     if (tunnel)
         rules += "oifname \"tun0\" ip daddr 10.42.0.1 meta l4proto { tcp, udp } th dport 53 accept\n"
                  "oifname \"tun0\" ip6 daddr 2001:db8:42::1 meta l4proto { tcp, udp } th dport 53 accept\n";
     rules += "udp dport 53 reject\ntcp dport 53 reject with tcp reset\n";
-    if (tunnel) rules += "oifname \"tun0\" accept\n";
-    if (tunnel) rules += "@forwarded_back@";
+    if (tunnel) rules += "oifname \"tun0\" accept\n" + back;
     if (lan)
-        rules += fmt::format("ip daddr {}  accept\nip6 daddr {} accept\nip daddr {} accept\nip6 daddr {} "
-                             "accept\n",
+        rules += fmt::format("ip daddr {} accept\nip6 daddr {} accept\nip daddr {} accept\n"
+                             "ip6 daddr {} accept\n",
                              lan4, lan6, groups4, groups6);
-    return rules;
-}
-
-std::string filled(std::string rules, const std::string &back) {
-    const std::string place = "@forwarded_back@";
-    if (auto at = rules.find(place); at != std::string::npos) rules.replace(at, place.size(), back);
     return rules;
 }
 
@@ -91,8 +84,8 @@ std::string policy(bool tunnel, bool lan) {
         fmt::arg("link_out", link_out), fmt::arg("link_in", link_in),
         fmt::arg("relay_out", endpoints("d", fmt::format("meta mark {} accept", mark))),
         fmt::arg("relay_in", endpoints("s", "ct state established accept")),
-        fmt::arg("leaving", filled(leaving(tunnel, lan), "")),
-        fmt::arg("forwarded", filled(leaving(tunnel, lan), "iifname \"tun0\" ct state established accept\n")),
+        fmt::arg("leaving", leaving(tunnel, lan)),
+        fmt::arg("forwarded", leaving(tunnel, lan, "iifname \"tun0\" ct state established accept\n")),
         fmt::arg("input", input), fmt::arg("server_in", server_in), fmt::arg("server_out", server_out));
 }
 

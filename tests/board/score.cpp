@@ -92,6 +92,14 @@ bool is_proven(const Cases &cases, std::size_t index, const Outcome &bare) {
     return cases.expected(index, Setting::standard) == Expect::stays ? bare.seen : bare.works;
 }
 
+// What must pass and did not, for leakbpf; for others only what left and had no answer, since what they hold
+// back does not leave.
+bool may_be_lost(const Cases &cases, std::size_t index, const Peer &peer, const Outcome &outcome) {
+    const bool leaves = cases.expected(index, peer.leakbpf.value_or(Setting::standard)) == Expect::leaves;
+    if (peer.leakbpf) return !outcome.fired || (leaves && !outcome.works);
+    return leaves && outcome.seen && !outcome.works;
+}
+
 } // namespace
 
 std::set<std::size_t> doubtful(const Cases &cases, const std::vector<Peer> &peers,
@@ -101,10 +109,7 @@ std::set<std::size_t> doubtful(const Cases &cases, const std::vector<Peer> &peer
         if (cannot_be_sent(cases, index)) continue;
         bool good = is_proven(cases, index, outcomes.front()[index]);
         for (std::size_t row = 0; row < peers.size(); row++)
-            if (peers[row].leakbpf)
-                good = good && outcomes[row][index].fired &&
-                       (cases.expected(index, *peers[row].leakbpf) == Expect::stays ||
-                        outcomes[row][index].works);
+            good = good && !may_be_lost(cases, index, peers[row], outcomes[row][index]);
         if (!good) found.insert(index);
     }
     return found;

@@ -36,8 +36,8 @@ struct Board {
     std::vector<std::string> failures() const;
 };
 
-// Cases to be tried once more: not proven without a filter, or leakbpf seems to block what must pass. A busy
-// machine loses packets too; it makes none leak.
+// Cases to be tried once more, by everybody: not proven without a filter, or something that must pass seems
+// to be lost. A busy machine loses packets too; it makes none leak.
 std::set<std::size_t> doubtful(const Cases &cases, const std::vector<Peer> &peers,
                                const std::vector<std::vector<Outcome>> &outcomes);
 
