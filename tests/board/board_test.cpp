@@ -51,7 +51,8 @@ TEST(Score, WhatIsSeenLeaksAndWhatHasNoAnswerIsBroken) {
         outcomes(cases, {{"dns", passed}, {"lan", silent}, {"gateway_udp.v4.user", held}, {"vpn", passed}});
     const Board board = judge(cases, {peer("none"), peer("other")}, {all_pass(cases), seen});
     EXPECT_EQ(board.leak_cases, 1u);
-    EXPECT_EQ(board.pass_cases, 3u);
+    EXPECT_EQ(board.pass_cases, 2u);
+    EXPECT_EQ(board.mode_cases, 1u);
     const Score &score = board.scores[1];
     EXPECT_EQ(score.all_leaked.bad, 1u);
     EXPECT_EQ(score.all_leaked.of, 1u);

@@ -21,6 +21,12 @@ std::string of(const Tally &tally) {
     return tally.of ? fmt::format("{} of {}", tally.bad, tally.of) : "";
 }
 
+std::string counts(const Board &board) {
+    return fmt::format(
+        "{} leak cases of {} kinds, {} must-pass cases of {} kinds, {} cases that the mode decides",
+        board.leak_cases, board.leak_kinds, board.pass_cases, board.pass_kinds, board.mode_cases);
+}
+
 Tally group_of(const std::map<std::string, Tally> &groups, const std::string &name) {
     auto found = groups.find(name);
     return found == groups.end() ? Tally{} : found->second;
@@ -71,11 +77,8 @@ Occasion Occasion::now(const std::string &command) {
 }
 
 std::string table(const Board &board) {
-    std::string text =
-        fmt::format("{} leak cases of {} kinds, {} must-pass cases of {} kinds\n\n{:<26}{:>16}{:>14}{:>19}"
-                    "{:>12}{:>9}\n",
-                    board.leak_cases, board.leak_kinds, board.pass_cases, board.pass_kinds, "", "leaked",
-                    "broken", "by mode", "on purpose", "untried");
+    std::string text = fmt::format("{}\n\n{:<26}{:>16}{:>14}{:>19}{:>12}{:>9}\n", counts(board), "", "leaked",
+                                   "broken", "by mode", "on purpose", "untried");
     for (std::size_t row = 0; row < board.peers.size(); row++) {
         const Score &score = board.scores[row];
         text +=
@@ -114,7 +117,8 @@ std::string json(const Board &board, const Occasion &occasion) {
                                {"kernel", occasion.kernel},      {"cpu", occasion.cpu},
                                {"date", occasion.date},          {"leak_cases", board.leak_cases},
                                {"leak_kinds", board.leak_kinds}, {"pass_cases", board.pass_cases},
-                               {"pass_kinds", board.pass_kinds}, {"unproven", board.unproven}};
+                               {"pass_kinds", board.pass_kinds}, {"mode_cases", board.mode_cases},
+                               {"unproven", board.unproven}};
     for (std::size_t row = 0; row < board.peers.size(); row++) {
         const Peer &peer = board.peers[row];
         const Score &score = board.scores[row];
@@ -141,11 +145,10 @@ std::string json(const Board &board, const Occasion &occasion) {
 std::string markdown(const Board &board, const Occasion &occasion) {
     std::string text = fmt::format(
         "## What leaks, and what breaks\n\n![Leaked and broken cases by filter](scoreboard.svg)\n\n"
-        "{} leak cases of {} kinds, {} must-pass cases of {} kinds. leakbpf {}, Linux {}, {}, {}. Made by\n\n"
+        "{}. leakbpf {}, Linux {}, {}, {}. Made by\n\n"
         "    {}\n\n"
         "| | leaked | broken | by mode | on purpose | untried |\n|---|---|---|---|---|---|\n",
-        board.leak_cases, board.leak_kinds, board.pass_cases, board.pass_kinds, occasion.version,
-        occasion.kernel, occasion.cpu, occasion.date, occasion.command);
+        counts(board), occasion.version, occasion.kernel, occasion.cpu, occasion.date, occasion.command);
     for (std::size_t row = 0; row < board.peers.size(); row++) {
         const Score &score = board.scores[row];
         text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", board.peers[row].title, of(score.all_leaked),

@@ -32,6 +32,10 @@ class Choices {
     std::vector<std::regex> expressions_;
 };
 
+bool depends_on_mode(const Cases &cases, std::size_t index) {
+    return cases.expected(index, Setting::standard) != cases.expected(index, Setting::strict);
+}
+
 void count(Tally &group, Tally &all, bool bad) {
     group.of++, all.of++;
     group.bad += bad, all.bad += bad;
@@ -65,7 +69,7 @@ Score score_of(const Cases &cases, const std::vector<Outcome> &outcomes, const P
             continue;
         }
         const Expect expect = cases.expected(index, Setting::standard);
-        if (expect != cases.expected(index, Setting::strict)) {
+        if (depends_on_mode(cases, index)) {
             count_by_mode(cases, index, peer, outcome, score);
             continue;
         }
@@ -128,6 +132,10 @@ Board judge(const Cases &cases, const std::vector<Peer> &peers,
         if (cannot_be_sent(cases, index)) continue;
         if (!proven[index]) {
             board.unproven.push_back(fmt::format("{}: {}", cases.name(index), bare.trouble));
+            continue;
+        }
+        if (depends_on_mode(cases, index)) {
+            board.mode_cases++;
             continue;
         }
         (stays ? board.leak_cases : board.pass_cases)++;

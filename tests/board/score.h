@@ -29,7 +29,7 @@ struct Board {
     std::vector<Peer> peers; // the first is no filter
     std::vector<Score> scores;
     std::vector<std::string> unproven; // not seen, or without an answer, with no filter
-    unsigned leak_cases = 0, pass_cases = 0, leak_kinds = 0, pass_kinds = 0;
+    unsigned leak_cases = 0, pass_cases = 0, mode_cases = 0, leak_kinds = 0, pass_kinds = 0;
     std::vector<std::string> groups; // in the order of the cases
 
     // What is to fail: leakbpf leaks or blocks, or a case could not be proven or tried.
