@@ -87,6 +87,11 @@ bool read_back(const Running &done) {
     return whole;
 }
 
+std::string ending(int status) {
+    if (WIFSIGNALED(status)) return fmt::format("killed by signal {}", WTERMSIG(status));
+    return fmt::format("status {}", WEXITSTATUS(status));
+}
+
 } // namespace
 
 void run_jobs(const std::vector<Job> &jobs, unsigned limit) {
@@ -111,7 +116,7 @@ void run_jobs(const std::vector<Job> &jobs, unsigned limit) {
         if (WIFEXITED(status) && WEXITSTATUS(status) == harness::Sandbox::skipped)
             exit(harness::Sandbox::skipped);
         if (status != 0 || !read_back(done->second))
-            failed += fmt::format(" {} (status {})", done->second.job->name, WEXITSTATUS(status));
+            failed += fmt::format(" {} ({})", done->second.job->name, ending(status));
         slots.insert(done->second.slot);
         running.erase(done);
     }

@@ -33,8 +33,8 @@ Result<Exit> run(const Globals &globals, const Options &options) {
     Result<AttachRequest> request = config_request(options.path);
     if (request) {
         request->follow = !options.no_follow;
-        request->gate =
-            options.or_lockdown; // by whom that is given, nothing shall be open for want of a follower
+        // Whoever wants that wants nothing to be open for want of a follower either.
+        request->gate = options.or_lockdown;
         request->required = options.required;
     }
     if (options.dry_run) {

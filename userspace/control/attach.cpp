@@ -12,6 +12,7 @@
 #include "control/doctor.h"
 #include "control/follower_process.h"
 #include "control/front.h"
+#include "control/held.h"
 #include "control/leftovers.h"
 #include "control/portal.h"
 #include "control/reconcile.h"
@@ -26,7 +27,6 @@ namespace lk {
 
 namespace {
 
-constexpr std::chrono::seconds lock_limit{10};
 constexpr std::chrono::seconds follower_limit{3};
 
 // What is in force now. A state that cannot be read has no document, but its uplinks stay guarded.
@@ -125,8 +125,7 @@ Result<void> put_gate(State &state, const Plan &plan, const Topology &topology) 
 }
 
 // Everything after the commit. BUILT becomes what was attached in the end, NO_GATE why there is no second
-// gate.
-// GATED: there was a second gate before.
+// gate; GATED: there was one before.
 Result<void> put_hooks(State &state, const Plan &plan, const std::vector<NewServices> &fresh,
                        Monitor &monitor, const AttachRequest &request, bool gated, Built &built,
                        std::string &no_gate) {

@@ -19,8 +19,6 @@ namespace lk {
 
 namespace {
 
-constexpr std::chrono::seconds lock_limit{10};
-
 Error nothing_attached() {
     return Error{Exit::not_attached, "nothing is attached in this network namespace"};
 }

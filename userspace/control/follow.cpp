@@ -502,10 +502,6 @@ class Follower {
     std::string trouble_;
 };
 
-} // namespace
-
-namespace {
-
 // Another build's, or of an attach that died. Whoever is at it has the time to end.
 Result<bool> needs_mending(const Place &place) {
     const auto whole = [&place] {

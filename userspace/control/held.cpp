@@ -8,12 +8,6 @@
 
 namespace lk {
 
-namespace {
-
-constexpr std::chrono::seconds lock_limit{10};
-
-} // namespace
-
 Result<Held> hold(const Site &site, std::string_view consequence) {
     if (!any_state(site.place))
         return Error{Exit::not_attached,

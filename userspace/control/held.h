@@ -2,11 +2,15 @@
 // What a command starts from that changes a policy in force.
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 #include "control/control.h"
 
 namespace lk {
+
+// How long a command waits for another one that is changing the same.
+constexpr std::chrono::seconds lock_limit{10};
 
 // The state of a network namespace, under the Lock, with what is in force in it and what is there now.
 struct Held {

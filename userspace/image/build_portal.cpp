@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/sort_unique.h"
 #include "image/build_nets.h"
 
 namespace lk {
@@ -25,12 +26,6 @@ std::vector<Router> still_routers(const Surroundings &around, const Reach &reach
         if (std::ranges::binary_search(reach.routers, router) && !carved_out(around, router.address))
             routers.push_back(router);
     return routers;
-}
-
-template <typename T>
-void sort_unique(std::vector<T> &values) {
-    std::ranges::sort(values);
-    values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
 } // namespace

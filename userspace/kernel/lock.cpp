@@ -26,6 +26,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::chrono::seconds passing{1}; // longer than anybody has the lock of all namespaces
+
 // flock has no time-out of its own. True: locked.
 bool lock_until(int fd, Clock::time_point deadline) {
     auto pause = std::chrono::milliseconds{1};
@@ -52,6 +54,30 @@ Error cannot_open(const std::string &path, int error) {
                             "cannot be trusted: remove it",
                             path)};
     return system_error(fmt::format("cannot open {}", path), error);
+}
+
+// Of a line of /proc/locks: the process that holds a flock on the file. "1: FLOCK  ADVISORY  WRITE 812
+// 00:1d:1045 0 EOF"; those that wait have an arrow in the second place.
+std::optional<pid_t> flock_holder(const std::string &line, const struct stat &file) {
+    std::istringstream words(line);
+    std::string number, kind, mode, access, inode;
+    pid_t pid = 0;
+    if (!(words >> number >> kind >> mode >> access >> pid >> inode) || kind != "FLOCK" || pid <= 0)
+        return {};
+    if (inode != fmt::format("{:02x}:{:02x}:{}", major(file.st_dev), minor(file.st_dev), file.st_ino))
+        return {};
+    return pid;
+}
+
+std::set<pid_t> flock_holders(const std::string &path) {
+    std::set<pid_t> found;
+    struct stat file {};
+    if (::stat(path.c_str(), &file) != 0) return found;
+    std::ifstream locks("/proc/locks");
+    for (std::string line; std::getline(locks, line);)
+        if (const auto pid = flock_holder(line, file)) found.insert(*pid);
+    found.erase(::getpid());
+    return found;
 }
 
 } // namespace
@@ -88,32 +114,11 @@ Result<Lock> Lock::take(const Place &place, std::chrono::milliseconds timeout) {
     return busy;
 }
 
-// Of a line of /proc/locks: the process that holds a flock on the file. "1: FLOCK  ADVISORY  WRITE 812
-// 00:1d:1045 0 EOF"; those that wait have an arrow in the second place.
-static std::optional<pid_t> flock_holder(const std::string &line, const struct stat &file) {
-    std::istringstream words(line);
-    std::string number, kind, mode, access, inode;
-    pid_t pid = 0;
-    if (!(words >> number >> kind >> mode >> access >> pid >> inode) || kind != "FLOCK" || pid <= 0)
-        return {};
-    if (inode != fmt::format("{:02x}:{:02x}:{}", major(file.st_dev), minor(file.st_dev), file.st_ino))
-        return {};
-    return pid;
-}
-
-static std::set<pid_t> flock_holders(const std::string &path) {
-    std::set<pid_t> found;
-    struct stat file {};
-    if (::stat(path.c_str(), &file) != 0) return found;
-    std::ifstream locks("/proc/locks");
-    for (std::string line; std::getline(locks, line);)
-        if (const auto pid = flock_holder(line, file)) found.insert(*pid);
-    found.erase(::getpid());
-    return found;
-}
-
 void Lock::end_holders(const Place &place) {
-    for (const auto &path : {fmt::format("{}/{}", place.bpffs, root_name), place.directory()})
+    for (const auto &path : {fmt::format("{}/{}", place.bpffs, root_name), place.directory()}) {
+        // Whoever has it for a moment, as another network namespace's commands have the first, is left alone.
+        const auto directory = open_directory(path);
+        if (directory.error != 0 || lock_until(directory.fd.get(), Clock::now() + passing)) continue;
         for (const pid_t pid : flock_holders(path)) {
             const Fd pidfd = open_pidfd(pid);
             // Looked at once more: from now on the pid cannot become somebody else's unseen.
@@ -121,6 +126,7 @@ void Lock::end_holders(const Place &place) {
             send_signal(pidfd.get(), SIGKILL);
             ended(pidfd.get(), std::chrono::seconds{5});
         }
+    }
 }
 
 Lock::~Lock() {

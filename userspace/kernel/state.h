@@ -46,8 +46,8 @@ class Lock {
   public:
     // Waits at most TIMEOUT, then Exit::busy. Creates the directory if it is not there.
     static Result<Lock> take(const Place &place, std::chrono::milliseconds timeout);
-    // Ends every other process that holds it, and waits until they are gone: for one that is stopped or
-    // stuck.
+    // Ends every other process that has held it for a second, and waits until they are gone: for one that is
+    // stopped or stuck.
     static void end_holders(const Place &place);
     Lock(Lock &&) noexcept = default;
     Lock &operator=(Lock &&) = delete;

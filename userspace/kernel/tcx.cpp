@@ -70,8 +70,8 @@ std::optional<std::uint32_t> first(int ifindex) {
     attr.count = 1;
     // ENOSPC: there are more than the one that was asked for.
     if (bpf(BPF_PROG_QUERY, &attr, sizeof(attr)) == 0 || errno == ENOSPC) return program;
-    if (errno == EINVAL || errno == E2BIG || errno == ENOENT) return 0u;
-    return std::nullopt;
+    if (errno == ENODEV) return std::nullopt;
+    return 0u;
 }
 
 std::optional<std::vector<Entry>> chain(int ifindex, __u32 direction) {

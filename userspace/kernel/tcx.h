@@ -38,8 +38,8 @@ struct Entry {
     std::uint32_t program_id = 0;
     std::uint32_t link_id = 0; // 0: attached without a link
 };
-// The program that runs first on the device's egress; 0: none, or a kernel without tcx. None: it could not be
-// read. Cheaper than chain().
+// The program that runs first on the device's egress; 0: none that could be read, as on a kernel without tcx.
+// None: there is no such device. Cheaper than chain().
 std::optional<std::uint32_t> first(int ifindex);
 // The device's chain in the order in which it runs; empty on a kernel without tcx. None: the chain could not
 // be read.

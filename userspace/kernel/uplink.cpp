@@ -179,7 +179,8 @@ Result<void> State::detach_uplink(int ifindex) {
 
 FrontPlace State::front_place(int ifindex) const {
     const auto first = tcx::first(ifindex);
-    if (!first || *first == impl_->program(uplink_program).id) return FrontPlace::first; // or gone altogether
+    if (!first) return FrontPlace::first; // the device is gone altogether
+    if (*first == impl_->program(uplink_program).id) return FrontPlace::first;
     if (*first != 0) return FrontPlace::behind;
     return path_exists(impl_->pins.clsact(ifindex)) ? FrontPlace::first : FrontPlace::gone;
 }

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 
+#include "base/sort_unique.h"
 #include "net/stacking.h"
 #include "net/topology.h"
 
 namespace lk {
-
-namespace {
-
-template <typename T>
-void sort_unique(std::vector<T> &values) {
-    std::ranges::sort(values);
-    const auto rest = std::unique(values.begin(), values.end());
-    values.erase(rest, values.end());
-}
-
-} // namespace
 
 Reach reach(const Topology &topology, int lowest_ifindex) {
     return reach(Stacking(topology), lowest_ifindex);

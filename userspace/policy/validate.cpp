@@ -3,18 +3,13 @@
 
 #include <algorithm>
 
+#include "base/sort_unique.h"
 #include "base/text.h"
 #include "leakbpf/abi.h"
 #include "policy/policy.h"
 
 namespace lk {
 namespace {
-
-template <typename T>
-void sort_unique(std::vector<T> &values) {
-    std::sort(values.begin(), values.end());
-    values.erase(std::unique(values.begin(), values.end()), values.end());
-}
 
 template <typename T, typename Key>
 void sort_unique_by(std::vector<T> &values, Key key) {
