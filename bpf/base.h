@@ -62,6 +62,11 @@ static __always_inline __u64 lk_zero(__u32 a) {
     return lk_less(a, 1);
 }
 
+/* What was written to memory before this is read from there after it, by whatever path it was written. */
+static __always_inline void lk_forget(void) {
+    __asm__ volatile("" ::: "memory");
+}
+
 static __always_inline void lk_load_addr4(struct lk_addr *addr, const void *at) {
     addr->w[0] = 0;
     addr->w[1] = 0;
@@ -77,17 +82,18 @@ static __always_inline void lk_load_addr6(struct lk_addr *addr, const void *at) 
     addr->w[3] = lk_load32(bytes + 12);
 }
 
+/* As few branches as can be: each is a path that the verifier walks. */
 static __always_inline int lk_addr_equal(const struct lk_addr *a, const struct lk_addr *b) {
-    return a->w[3] == b->w[3] && a->w[2] == b->w[2] && a->w[1] == b->w[1] && a->w[0] == b->w[0];
+    return a->w[3] == b->w[3] && !((a->w[2] ^ b->w[2]) | (a->w[1] ^ b->w[1]) | (a->w[0] ^ b->w[0]));
 }
 
 static __always_inline int lk_addr_mapped(const struct lk_addr *a) {
-    return a->w[0] == 0 && a->w[1] == 0 && a->w[2] == LK_HTONL(0xffff);
+    return !(a->w[0] | a->w[1] | (a->w[2] ^ LK_HTONL(0xffff)));
 }
 
 /* 0.0.0.0 or :: */
 static __always_inline int lk_addr_unspecified(const struct lk_addr *a) {
-    return a->w[3] == 0 && a->w[1] == 0 && a->w[0] == 0 && (a->w[2] == 0 || a->w[2] == LK_HTONL(0xffff));
+    return !(a->w[3] | a->w[1] | a->w[0]) && (a->w[2] == 0 || a->w[2] == LK_HTONL(0xffff));
 }
 
 /* 224.0.0.0/4 or ff00::/8 */

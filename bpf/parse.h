@@ -242,26 +242,59 @@ static __always_inline void lk_parse_arp(struct lk_pkt *p, const __u8 *arp, cons
     p->shape = LK_SHAPE_ARP;
 }
 
-static __always_inline void lk_parse_ethernet(struct lk_pkt *p, const __u8 *frame, const __u8 *end,
-                                              __u32 length) {
-    if (length < LK_ETH_LEN) return;
-    if (frame + LK_ETH_LEN > end) return lk_cut(p, LK_SHAPE_ALIEN);
+/* Ethernet header and VLAN tags: p->ethertype and p->l3_off. 0: what it is has been said. */
+static __always_inline int lk_parse_ethernet(struct lk_pkt *p, const __u8 *frame, const __u8 *end,
+                                             __u32 length) {
+    if (length < LK_ETH_LEN) return 0;
+    if (frame + LK_ETH_LEN > end) return lk_cut(p, LK_SHAPE_ALIEN), 0;
     __u16 type = LK_NTOHS(lk_load16(frame + 12));
-    volatile __u16 tagged = LK_ETH_LEN; /* volatile for the verifier, as in lk_parse_ipv6 */
+    p->l3_off = LK_ETH_LEN;
     for (int i = 0; i < 2; i++) {
         if (type != 0x8100 && type != 0x88a8) break;
         const __u8 *tag = frame + LK_ETH_LEN + i * 4;
-        if (length < LK_ETH_LEN + i * 4 + 4) return;
-        if (tag + 4 > end) return lk_cut(p, LK_SHAPE_ALIEN);
+        if (length < LK_ETH_LEN + i * 4 + 4) return 0;
+        if (tag + 4 > end) return lk_cut(p, LK_SHAPE_ALIEN), 0;
         type = LK_NTOHS(lk_load16(tag + 2));
-        tagged = LK_ETH_LEN + i * 4 + 4;
+        p->l3_off = LK_ETH_LEN + i * 4 + 4;
         p->vlan_tags++;
     }
-    __u32 offset = tagged;
+    p->ethertype = type;
+    return 1;
+}
+
+/* A device whose packets begin with the IP header. */
+static __always_inline int lk_parse_bare(struct lk_pkt *p, const __u8 *frame, const __u8 *end, __u32 length) {
+    if (length < 1) return 0;
+    if (frame + 1 > end) return lk_cut(p, LK_SHAPE_ALIEN), 0;
+    const __u8 version = frame[0] >> 4;
+    if (version != 4 && version != 6) return 0;
+    p->ethertype = version == 4 ? 0x0800 : 0x86dd;
+    return 1;
+}
+
+/* IEEE 802.2 with the group address of bridges. */
+static __always_inline void lk_parse_bpdu(struct lk_pkt *p, const __u8 *frame, const __u8 *end,
+                                          __u32 length) {
+    if (length < 17) return;
+    if (frame + 17 > end) return lk_cut(p, LK_SHAPE_ALIEN);
+    if (lk_load32(frame) == LK_HTONL(0x0180c200) && lk_load16(frame + 4) == 0 &&
+        lk_load16(frame + 14) == LK_HTONS(0x4242) && frame[16] == 0x03)
+        p->shape = LK_SHAPE_BPDU;
+}
+
+/*
+ * frame..end: the bytes that can be read; length: of the whole frame, at least end - frame.
+ * p: all zero. If p->cut is set and end - frame < length, call again with more bytes (at most
+ * LK_MAX_HEADER_BYTES are ever read); otherwise p->shape is final.
+ */
+static __always_inline void lk_parse(struct lk_pkt *p, const __u8 *frame, const __u8 *end, __u32 length,
+                                     int l3_device) {
+    if (l3_device ? !lk_parse_bare(p, frame, end, length) : !lk_parse_ethernet(p, frame, end, length)) return;
+    lk_forget();
+    const __u32 offset = p->l3_off & 31;
     if (offset > LK_ETH_LEN + 8 || offset > length) return;
     const __u8 *at = frame + offset;
-    p->ethertype = type;
-    p->l3_off = offset;
+    const __u16 type = p->ethertype;
     switch (type) {
     case 0x0800: return lk_parse_ipv4(p, at, end, length - offset);
     case 0x86dd: return lk_parse_ipv6(p, at, end, length - offset);
@@ -272,33 +305,7 @@ static __always_inline void lk_parse_ethernet(struct lk_pkt *p, const __u8 *fram
     case 0x8864: return lk_shape_set(p, LK_SHAPE_PPPOE);
     default: break;
     }
-    if (type < 0x0600 && p->vlan_tags == 0) {
-        if (length < 17) return;
-        if (frame + 17 > end) return lk_cut(p, LK_SHAPE_ALIEN);
-        if (lk_load32(frame) == LK_HTONL(0x0180c200) && lk_load16(frame + 4) == 0 &&
-            lk_load16(frame + 14) == LK_HTONS(0x4242) && frame[16] == 0x03)
-            p->shape = LK_SHAPE_BPDU;
-    }
-}
-
-/*
- * frame..end: the bytes that can be read; length: of the whole frame, at least end - frame.
- * p: all zero. If p->cut is set and end - frame < length, call again with more bytes (at most
- * LK_MAX_HEADER_BYTES are ever read); otherwise p->shape is final.
- */
-static __always_inline void lk_parse(struct lk_pkt *p, const __u8 *frame, const __u8 *end, __u32 length,
-                                     int l3_device) {
-    if (!l3_device) return lk_parse_ethernet(p, frame, end, length);
-    if (length < 1) return;
-    if (frame + 1 > end) return lk_cut(p, LK_SHAPE_ALIEN);
-    __u8 version = frame[0] >> 4;
-    if (version == 4) {
-        p->ethertype = 0x0800;
-        lk_parse_ipv4(p, frame, end, length);
-    } else if (version == 6) {
-        p->ethertype = 0x86dd;
-        lk_parse_ipv6(p, frame, end, length);
-    }
+    if (type < 0x0600 && p->vlan_tags == 0) lk_parse_bpdu(p, frame, end, length);
 }
 
 #endif

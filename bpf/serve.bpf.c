@@ -21,11 +21,11 @@
 __noinline int lk_room_see(struct __sk_buff *skb, __u32 l3) {
     struct lk_carry *room = lk_carry_room();
     if (!room) return 0;
-    struct lk_pkt pkt = {};
+    struct lk_pkt *pkt = &room->pkt; /* in memory, where the verifier keeps no account of what is written */
+    __builtin_memset(pkt, 0, sizeof(*pkt));
     const __u8 *frame = (const __u8 *)(long)skb->data;
-    lk_parse(&pkt, frame, (const __u8 *)(long)skb->data_end, skb->len, l3);
-    room->pkt = pkt;
-    return pkt.cut;
+    lk_parse(pkt, frame, (const __u8 *)(long)skb->data_end, skb->len, l3);
+    return pkt->cut;
 }
 
 SEC("tc")

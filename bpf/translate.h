@@ -24,34 +24,42 @@
 #define LK_CSUM_TCP 16u
 
 /*
- * MSS option of a SYN: at most max_mss (RFC 9293 3.7.1). Absent, it stays absent: 536 or 1220 are small
- * enough. The place lies in memory, so that the verifier forgets between two options what the first one was.
+ * The MSS option of a TCP header of so many bytes: 1, and it is in t->option and its place in t->place; 0 if
+ * there is none, -1 if it cannot be read. The place lies in memory, so that the verifier forgets between two
+ * options what the first one was.
  */
-static __always_inline int lk_clamp_mss(struct __sk_buff *skb, struct lk_translation *t, __u32 l4_off) {
+static __always_inline int lk_find_mss(struct __sk_buff *skb, struct lk_translation *t, __u32 l4_off,
+                                       __u32 header) {
     volatile __u32 *place = &t->place;
-    if (bpf_skb_load_bytes(skb, l4_off + 12, t->option, 1)) return -1;
-    const __u32 header = (t->option[0] >> 4) * 4u;
     *place = 20;
     for (int i = 0; i < 40; i++) {
-        __u32 at = *place;
+        const __u32 at = *place;
         if (at + 4 > header) return 0;
         if (bpf_skb_load_bytes(skb, l4_off + at, t->option, 4)) return -1;
         const __u8 kind = t->option[0], bytes = t->option[1];
+        if (kind == 2 && bytes == 4) return 1;
         if (kind == 0 || (kind != 1 && bytes < 2)) return 0;
-        if (kind != 2 || bytes != 4) {
-            *place = at + (kind == 1 ? 1 : bytes);
-            continue;
-        }
-        __be16 was = *(const __u16 *)(t->option + 2), is = LK_HTONS(t->max_mss), stored = is;
-        if (LK_NTOHS(was) <= t->max_mss) return 0;
-        if (at & 1) { /* the sum is over 16-bit words, and this one lies across two */
-            was = __builtin_bswap16(was);
-            is = __builtin_bswap16(is);
-        }
-        if (bpf_l4_csum_replace(skb, l4_off + LK_CSUM_TCP, was, is, 2)) return -1;
-        return bpf_skb_store_bytes(skb, l4_off + at + 2, &stored, sizeof(stored), 0) ? -1 : 0;
+        *place = at + (kind == 1 ? 1 : bytes);
     }
     return 0;
+}
+
+/* MSS option of a SYN: at most max_mss (RFC 9293 3.7.1). Absent, it stays absent: 536 or 1220 are small
+ * enough. */
+static __always_inline int lk_clamp_mss(struct __sk_buff *skb, struct lk_translation *t, __u32 l4_off) {
+    if (bpf_skb_load_bytes(skb, l4_off + 12, t->option, 1)) return -1;
+    const int found = lk_find_mss(skb, t, l4_off, (t->option[0] >> 4) * 4u);
+    if (found <= 0) return found;
+
+    const __u32 at = t->place;
+    __be16 was = *(const __u16 *)(t->option + 2), is = LK_HTONS(t->max_mss), stored = is;
+    if (LK_NTOHS(was) <= t->max_mss) return 0;
+    if (at & 1) { /* the sum is over 16-bit words, and this one lies across two */
+        was = __builtin_bswap16(was);
+        is = __builtin_bswap16(is);
+    }
+    if (bpf_l4_csum_replace(skb, l4_off + LK_CSUM_TCP, was, is, 2)) return -1;
+    return bpf_skb_store_bytes(skb, l4_off + at + 2, &stored, sizeof(stored), 0) ? -1 : 0;
 }
 
 /* Ports and everything that the upper layer's checksum covers: change is what the addresses do to it. */
@@ -154,8 +162,8 @@ static __always_inline int lk_translate_4to6(struct __sk_buff *skb, const struct
 
 /* Not 0: the packet is spoilt, and its only way is the end. */
 static __always_inline int lk_translate(struct __sk_buff *skb, struct lk_translation *t) {
-    const int from4 = lk_addr_mapped(&t->from.src), to4 = lk_addr_mapped(&t->to.src);
     if (t->syn && t->max_mss && lk_clamp_mss(skb, t, t->l4_off)) return -1;
+    const int from4 = lk_addr_mapped(&t->from.src), to4 = lk_addr_mapped(&t->to.src);
     /*
      * The mapped form's 0:0:ffff counts as zero in a sum modulo 0xffff, so that one difference of 32 bytes
      * serves all families.

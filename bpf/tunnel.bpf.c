@@ -50,21 +50,22 @@ __noinline int lk_room_read(struct __sk_buff *skb) {
     const __u32 link = *(volatile __u32 *)&room->link & 15;
     const __u8 *frame = (const __u8 *)(long)skb->data, *end = (const __u8 *)(long)skb->data_end;
     const __u8 *ip = frame + link;
-    struct lk_pkt pkt = {.l3_off = link};
+    struct lk_pkt *pkt = &room->pkt; /* in memory, where the verifier keeps no account of what is written */
+    __builtin_memset(pkt, 0, sizeof(*pkt));
+    pkt->l3_off = link;
     if (skb->len < link + 1) {
-        pkt.shape = LK_SHAPE_ALIEN;
+        pkt->shape = LK_SHAPE_ALIEN;
     } else if (ip + 1 > end) {
-        lk_cut(&pkt, LK_SHAPE_ALIEN);
+        lk_cut(pkt, LK_SHAPE_ALIEN);
     } else {
         const __u16 type = ip[0] >> 4 == 4 ? 0x0800 : ip[0] >> 4 == 6 ? 0x86dd : 0;
-        pkt.ethertype = type;
+        pkt->ethertype = type;
         if (!link || (frame + LK_ETH_LEN <= end && lk_load16(frame + 12) == LK_HTONS(type))) {
-            if (type == 0x0800) lk_parse_ipv4(&pkt, ip, end, skb->len - link);
-            if (type == 0x86dd) lk_parse_ipv6(&pkt, ip, end, skb->len - link);
+            if (type == 0x0800) lk_parse_ipv4(pkt, ip, end, skb->len - link);
+            if (type == 0x86dd) lk_parse_ipv6(pkt, ip, end, skb->len - link);
         }
     }
-    room->pkt = pkt;
-    return pkt.cut;
+    return pkt->cut;
 }
 
 /* The case of this packet, read anew with more of the frame if it must be. */

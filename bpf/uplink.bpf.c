@@ -47,15 +47,15 @@ static __always_inline __u32 lk_decide_skb(struct __sk_buff *skb, const struct l
                                            const struct lk_pkt *pkt, const struct lk_sender *sender,
                                            __u64 now_ns) {
     struct lk_answer answer = lk_decide(dev, pkt, sender, now_ns);
-    __u32 decided = (__u32)answer.verdict << 8 | answer.reason;
-    const int boots = lk_may_bootstrap(dev, answer.reason), serves = lk_may_serve(dev, answer.reason);
+    const __u32 decided = lk_opaque(dev, (__u32)answer.verdict << 8 | answer.reason);
+    const __u8 reason = decided & 0xff;
+    const int boots = lk_may_bootstrap(dev, reason), serves = lk_may_serve(dev, reason);
     struct lk_carry *room = boots || serves ? lk_carry_room() : NULL;
-    if (room) {
-        room->pkt = *pkt;
-        if (boots && lk_room_bootstraps(skb)) decided = LK_PASS << 8 | LK_BOOTSTRAP_DNS;
-        if (serves && lk_room_served(skb)) decided = LK_PASS << 8 | LK_SERVED;
-    }
-    return lk_opaque(dev, decided);
+    if (!room) return decided;
+    room->pkt = *pkt;
+    if (boots && lk_room_bootstraps(skb)) return LK_PASS << 8 | LK_BOOTSTRAP_DNS;
+    if (serves && lk_room_served(skb)) return LK_PASS << 8 | LK_SERVED;
+    return decided;
 }
 
 /* The socket whose mark counts: the packet's own, or a SYN-ACK's listener. */

@@ -156,11 +156,20 @@ static __always_inline struct lk_answer lk_verdict(const struct lk_dev *dev, con
     return lk_verdict_ip(&dev->policy, p, sender, f);
 }
 
+/* Facts of which the verifier knows nothing, whichever path led to them. */
+static __always_inline void lk_facts_forget(const struct lk_dev *dev, struct lk_facts *facts) {
+    const __u32 zero = lk_opaque(dev, 0);
+    __u32 *words = (__u32 *)facts;
+    for (__u32 i = 0; i < sizeof(*facts) / sizeof(*words); i++)
+        words[i] |= zero;
+}
+
 /* The whole decision but for the sender's identity, which the caller knows. */
 static __always_inline struct lk_answer lk_decide(const struct lk_dev *dev, const struct lk_pkt *p,
                                                   const struct lk_sender *sender, __u64 now_ns) {
     struct lk_facts facts = {};
     if (dev->policy.flags & LK_POLICY_ACTIVE) lk_classify(dev, p, sender, now_ns, &facts);
+    lk_facts_forget(dev, &facts);
     return lk_verdict(dev, p, sender, &facts);
 }
 

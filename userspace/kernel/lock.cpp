@@ -117,12 +117,13 @@ Result<Lock> Lock::take(const Place &place, std::chrono::milliseconds timeout) {
 void Lock::end_holders(const Place &place) {
     for (const auto &path : {fmt::format("{}/{}", place.bpffs, root_name), place.directory()}) {
         // Whoever has it for a moment, as another network namespace's commands have the first, is left alone.
+        const std::set<pid_t> before = flock_holders(path);
         const auto directory = open_directory(path);
         if (directory.error != 0 || lock_until(directory.fd.get(), Clock::now() + passing)) continue;
         for (const pid_t pid : flock_holders(path)) {
             const Fd pidfd = open_pidfd(pid);
             // Looked at once more: from now on the pid cannot become somebody else's unseen.
-            if (!pidfd || !flock_holders(path).contains(pid)) continue;
+            if (!pidfd || !before.contains(pid) || !flock_holders(path).contains(pid)) continue;
             send_signal(pidfd.get(), SIGKILL);
             ended(pidfd.get(), std::chrono::seconds{5});
         }
