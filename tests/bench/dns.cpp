@@ -2,125 +2,29 @@
 // bench_dns: queries to a public server, through leakbpf (by its socket hooks, and translated packet by
 // packet), through nftables (DNAT and masquerade; twice, to see the noise) and unfiltered, in turns of one
 // run. A figure is the median of those of the turns. Exit status 1 if a query was lost, 77 without root.
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <cstring>
-#include <functional>
 #include <map>
 #include <memory>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "bench/dns_ask.h"
 #include "bench/dns_world.h"
 #include "harness/sandbox.h"
 
 namespace lk::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using Micros = std::chrono::duration<double, std::micro>;
-
-constexpr std::size_t query_bytes = 40;
-constexpr int answer_limit_ms = 2000;
-
-// BOUND: to a port, so that the socket hooks leave it alone.
-Fd connected(bool bound) {
-    Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_in any{};
-    any.sin_family = AF_INET;
-    if (bound && bind(fd.get(), reinterpret_cast<sockaddr *>(&any), sizeof(any)) != 0)
-        throw std::runtime_error(fmt::format("bind: {}", std::strerror(errno)));
-    sockaddr_in server{};
-    server.sin_family = AF_INET;
-    server.sin_port = htons(53);
-    inet_pton(AF_INET, "203.0.113.200", &server.sin_addr);
-    if (!fd || connect(fd.get(), reinterpret_cast<sockaddr *>(&server), sizeof(server)) != 0)
-        throw std::runtime_error(fmt::format("connect: {}", std::strerror(errno)));
-    return fd;
-}
-
-struct Asker {
-    Fd fd;
-    std::uint64_t number = 0; // of the query that it waits for
-    Clock::time_point since{};
-};
-
 // Of one turn, in the order of the table's columns: microseconds, but for the two rates.
 using Figures = std::array<double, 8>;
 
 struct Score {
     std::vector<Figures> turns;
-    std::uint64_t asked = 0, lost = 0;
-};
-
-class Run {
-  public:
-    Run(Score &score, bool bound) : score_(score), bound_(bound) {}
-
-    // COUNT queries, AT_ONCE on their way, each by a new socket (FRESH) or by AT_ONCE old ones. Returns how
-    // many were answered in a second.
-    double ask(std::uint64_t count, std::size_t at_once, bool fresh, std::vector<double> &latencies) {
-        const Fd poller(epoll_create1(EPOLL_CLOEXEC));
-        std::vector<Asker> askers(at_once);
-        std::uint64_t sent = 0, done = 0;
-        const auto start = [&](std::size_t which) {
-            Asker &asker = askers[which];
-            if (sent == count) {
-                asker.fd = Fd{};
-                return;
-            }
-            if (fresh || !asker.fd) {
-                asker.fd = connected(bound_);
-                epoll_event event{};
-                event.events = EPOLLIN;
-                event.data.u64 = which;
-                epoll_ctl(poller.get(), EPOLL_CTL_ADD, asker.fd.get(), &event);
-            }
-            asker.number = ++sent;
-            asker.since = Clock::now();
-            std::array<char, query_bytes> query{};
-            std::memcpy(query.data(), &asker.number, sizeof(asker.number));
-            if (send(asker.fd.get(), query.data(), query.size(), 0) < 0)
-                throw std::runtime_error(fmt::format("send: {}", std::strerror(errno)));
-        };
-        const auto from = Clock::now();
-        for (std::size_t i = 0; i < at_once; ++i)
-            start(i);
-        while (done < count) {
-            std::array<epoll_event, 64> events{};
-            const int got = epoll_wait(poller.get(), events.data(), events.size(), answer_limit_ms);
-            if (got <= 0) break; // nothing more comes: the rest is lost
-            for (int i = 0; i < got; ++i) {
-                const std::size_t which = events[static_cast<std::size_t>(i)].data.u64;
-                std::array<char, query_bytes> answer{};
-                std::uint64_t number = 0;
-                if (recv(askers[which].fd.get(), answer.data(), answer.size(), 0) !=
-                    static_cast<ssize_t>(query_bytes))
-                    throw std::runtime_error(fmt::format("recv: {}", std::strerror(errno)));
-                std::memcpy(&number, answer.data(), sizeof(number));
-                if (number != askers[which].number) continue; // another query's answer is none
-                latencies.push_back(Micros(Clock::now() - askers[which].since).count());
-                ++done;
-                start(which);
-            }
-        }
-        score_.asked += count;
-        score_.lost += count - done;
-        return static_cast<double>(done) / std::chrono::duration<double>(Clock::now() - from).count();
-    }
-
-  private:
-    Score &score_;
-    bool bound_;
+    DnsLoss loss;
 };
 
 double quantile(std::vector<double> values, double q) {
@@ -157,11 +61,12 @@ struct Options {
 
 Figures turn_of(const Options &options, Way way, Score &score) {
     const auto rounds = static_cast<std::uint64_t>(options.rounds);
-    Run run(score, way == Way::translated);
+    const bool bound = way == Way::translated;
+    DnsLoss &loss = score.loss;
     std::vector<double> alone, crowded, fresh;
-    run.ask(options.sockets / rounds, 1, true, alone);
-    const double rate = run.ask(options.queries / rounds, options.at_once, false, crowded);
-    const double fresh_rate = run.ask(options.sockets / rounds, options.at_once, true, fresh);
+    ask_dns(options.sockets / rounds, 1, true, bound, alone, loss);
+    const double rate = ask_dns(options.queries / rounds, options.at_once, false, bound, crowded, loss);
+    const double fresh_rate = ask_dns(options.sockets / rounds, options.at_once, true, bound, fresh, loss);
     return {quantile(alone, 0.5),   quantile(alone, 0.99),   rate,
             quantile(crowded, 0.5), quantile(crowded, 0.99), fresh_rate,
             quantile(fresh, 0.5),   quantile(fresh, 0.99)};
@@ -193,8 +98,8 @@ std::uint64_t measure(const Options &options, Route route) {
                  return score.turns[turn][figure];
              }))
             fmt::print(" {:>10.1f}", value);
-        fmt::print(" {:>8} {:>6}\n", score.asked, score.lost);
-        lost += way == Way::leakbpf || way == Way::translated ? score.lost : 0;
+        fmt::print(" {:>8} {:>6}\n", score.loss.asked, score.loss.lost);
+        lost += way == Way::leakbpf || way == Way::translated ? score.loss.lost : 0;
     }
     // Of turns that were next to each other.
     for (const auto &[own, way] : ratios) {

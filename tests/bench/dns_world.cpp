@@ -44,6 +44,7 @@ const char *name_of(Way way) {
     case Way::nftables: return "nftables";
     case Way::nftables_again: return "again";
     case Way::unfiltered: return "unfiltered";
+    case Way::unfiltered_again: return "unfiltered2";
     }
     return "";
 }

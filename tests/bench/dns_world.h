@@ -13,7 +13,7 @@
 
 namespace lk::bench {
 
-enum class Way { leakbpf, translated, nftables, nftables_again, unfiltered };
+enum class Way { leakbpf, translated, nftables, nftables_again, unfiltered, unfiltered_again };
 constexpr Way ways[] = {Way::leakbpf, Way::translated, Way::nftables, Way::nftables_again, Way::unfiltered};
 const char *name_of(Way way);
 

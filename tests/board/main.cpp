@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // bench_leaks: fires every case of the leak matrix at every peer, and prints what leaked and what broke. Exit
 // status 1: leakbpf leaked or blocked, or a case was not proven without a filter.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -24,17 +22,6 @@ struct Options {
     unsigned jobs = 0;
     bool short_form = false, list = false, cases = false;
 };
-
-bool in_path(const std::string &program) {
-    const char *path = getenv("PATH");
-    std::string directories = path ? path : "";
-    for (std::size_t at = 0; at <= directories.size();) {
-        std::size_t end = std::min(directories.find(':', at), directories.size());
-        if (access((directories.substr(at, end - at) + "/" + program).c_str(), X_OK) == 0) return true;
-        at = end + 1;
-    }
-    return false;
-}
 
 std::string names(const std::vector<Peer> &peers) {
     std::vector<std::string> all;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "board/peer.h"
 
+#include <unistd.h>
+
+#include <cstdlib>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -48,6 +51,17 @@ Choice open_gateways() {
 Choice open_lan() {
     return {R"(^dns\.(dot|llmnr|netbios_\w+)_(udp|tcp)_to_router|^dns\.netbios_broadcast|_source_to_the_lan)",
             "the local network is open to every program and port"};
+}
+
+bool in_path(const std::string &program) {
+    const char *path = getenv("PATH");
+    std::string directories = path ? path : "";
+    for (std::size_t at = 0; at <= directories.size();) {
+        std::size_t end = std::min(directories.find(':', at), directories.size());
+        if (access((directories.substr(at, end - at) + "/" + program).c_str(), X_OK) == 0) return true;
+        at = end + 1;
+    }
+    return false;
 }
 
 std::vector<Peer> all_peers() {

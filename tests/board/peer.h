@@ -31,6 +31,8 @@ struct Peer {
 };
 
 Peer bitmask();
+// Its IPv4 rules for these gateways and local networks; as it is there are 10.9.0.2/24 alone.
+std::string bitmask_rules4(const std::vector<std::string> &gateways, const std::vector<std::string> &lans);
 Peer tor();
 Peer wg_quick();
 Peer mullvad(bool lan);
@@ -39,6 +41,8 @@ Peer nft_egress();
 
 // In the order of the table: no filter first, leakbpf last.
 std::vector<Peer> all_peers();
+
+bool in_path(const std::string &program);
 
 // For set_up: run in the host's namespace, and throw with the program's words.
 void load(harness::World &world, const std::string &program, const std::string &input);

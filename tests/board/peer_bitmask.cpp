@@ -2,6 +2,8 @@
 // Bitmask's firewall, as its helper sets it up when the VPN is started.
 // Source: firewall_start() in helpers/bitmask-root of 0xacab.org/leap/bitmask-vpn (on GitHub
 // leapcode/bitmask-vpn, commit 3120b855), of the branch that is not for Qubes.
+#include <fmt/format.h>
+
 #include "board/peer.h"
 
 namespace lk::board {
@@ -25,14 +27,11 @@ COMMIT
 *filter
 :bitmask - [0:0]
 -I OUTPUT -j bitmask
--A bitmask -d 10.9.0.2/24 -o eth0 -j ACCEPT
--A bitmask -s 10.9.0.2/24 -o eth0 -p udp --dport 53 -j ACCEPT
+{0}-A bitmask -s 10.9.0.2/24 -o eth0 -p udp --dport 53 -j ACCEPT
 -A bitmask -s 10.9.0.2/24 -o eth0 -p tcp --dport 53 -j ACCEPT
 -A bitmask -p udp -d 239.255.255.250 --dport 1900 -o eth0 -j RETURN
 -A bitmask -p udp -d 224.0.0.251 --dport 5353 -o eth0 -j RETURN
--A bitmask -d 198.51.100.7 -o eth0 -j ACCEPT
--A bitmask -d 198.51.100.8 -o eth0 -j ACCEPT
--A bitmask -o eth0 -j REJECT
+{1}-A bitmask -o eth0 -j REJECT
 COMMIT
 )";
 
@@ -47,7 +46,18 @@ constexpr const char *rules6 = R"(*filter
 COMMIT
 )";
 
+std::string accept(const std::vector<std::string> &destinations) {
+    std::string rules;
+    for (const std::string &destination : destinations)
+        rules += fmt::format("-A bitmask -d {} -o eth0 -j ACCEPT\n", destination);
+    return rules;
+}
+
 } // namespace
+
+std::string bitmask_rules4(const std::vector<std::string> &gateways, const std::vector<std::string> &lans) {
+    return fmt::format(rules4, accept(lans), accept(gateways));
+}
 
 Peer bitmask() {
     return {.name = "bitmask",
@@ -55,7 +65,8 @@ Peer bitmask() {
             .source = "bitmask-vpn, helpers/bitmask-root, firewall_start()",
             .set_up =
                 [](World &world) {
-                    load(world, "iptables-restore", rules4);
+                    load(world, "iptables-restore",
+                         bitmask_rules4({gateway4.str(), port_gateway4.str()}, {"10.9.0.2/24"}));
                     load(world, "ip6tables-restore", rules6);
                 },
             .choices = {open_gateways(),

@@ -24,7 +24,7 @@ std::vector<std::string> gateway_args() {
 World::World(const WorldOptions &options)
     : options_(options), isp_("lk-" + options.name + "-isp"), host_("lk-" + options.name + "-host") {
     connect_uplink();
-    capture_ = std::make_unique<Capture>(isp_);
+    if (options_.capture) capture_ = std::make_unique<Capture>(isp_);
     if (options_.responder) responder_ = start_responder(isp_);
     if (options_.container) connect_container();
     if (options_.tunnel) tunnel_up();
@@ -144,7 +144,7 @@ void World::tunnel_up() {
     const TunnelOptions kind{.tap = options_.tap};
     tunnel_far_ = start_tunnel_end(isp_, "tun0", TunnelEnd::server, kind);
     tunnel_near_ = start_tunnel_end(host_, "tun0", TunnelEnd::client, kind);
-    if (options_.tap) capture_->leave_out("tun0");
+    if (options_.tap && capture_) capture_->leave_out("tun0");
     isp_.ip("link set tun0 addrgenmode none\n"
             "link set tun0 up\n"
             "addr add 10.42.0.1/24 dev tun0\n"

@@ -28,6 +28,7 @@ struct WorldOptions {
     bool container = true;
     bool bridged = false;  // eth0 is a port of br0, which has the addresses
     bool responder = true; // the outside world answers on its ports
+    bool capture = true;   // record every frame, which costs each of them
 };
 
 // Where a sender sits: the device that its frames leave by, and what they look like.
@@ -45,6 +46,7 @@ class World {
     const WorldOptions &options() const { return options_; }
     Netns &isp() { return isp_; }
     Netns &host() { return host_; }
+    const Netns &host() const { return host_; }
     Netns &container() { return *container_; }
     Capture &capture() { return *capture_; }
 

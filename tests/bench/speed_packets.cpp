@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// Datagrams that may leave, one by one through a connected socket: to the gateway, and to the LAN.
+#include <fmt/format.h>
+
+#include "bench/speed_parts.h"
+
+namespace lk::bench {
+
+namespace {
+
+struct Where {
+    Task task;
+    const char *id, *title;
+    double cpu, over_empty, over_bitmask; // at most
+};
+
+constexpr Where places[] = {{Task::gateway, "gateway", "gateway", 1.06, 2.5, 0.13},
+                            {Task::lan, "lan", "LAN", 1.07, 3.0, 0.20}};
+
+void judge(const Contest &contest, const Where &where, SpeedReport &report) {
+    const auto costs = [&](const char *name) -> const Series & {
+        return contest.costs(where.task, contest.at(name));
+    };
+    const Series &own = costs("leakbpf"), &none = costs("none");
+    const auto goal = [&](const char *id, const std::string &text, Estimate found, double limit) {
+        report.goals.push_back({fmt::format("{}.{}", where.id, id), text, found, limit});
+    };
+    goal("cpu", fmt::format("CPU for each packet to the {}, of no filter", where.title), ratio(own, none),
+         where.cpu);
+    goal("over_empty", fmt::format("added to the {}, of an empty program", where.title),
+         added_ratio(own, costs("empty"), none), where.over_empty);
+    goal("over_bitmask", fmt::format("added to the {}, of Bitmask's rules", where.title),
+         added_ratio(own, costs("bitmask"), none), where.over_bitmask);
+}
+
+void fill(const Contest &contest, const Where &where, Sheet &sheet) {
+    const Series &none = contest.costs(where.task, 0),
+                 &empty = contest.costs(where.task, contest.at("empty"));
+    const auto column = [&](const char *what) { return fmt::format("{}: {}", where.title, what); };
+    for (std::size_t world = 0; world < contest.size(); ++world) {
+        const Series &costs = contest.costs(where.task, world);
+        const std::string &row = contest.title(world);
+        sheet.put(row, column("CPU"), ratio(costs, none));
+        sheet.put(row, column("packets/s"),
+                  ratio(contest.rates(where.task, world), contest.rates(where.task, 0)));
+        if (contest.at("empty") != world && world > 1)
+            sheet.put(row, column("added/empty"), added_ratio(costs, empty, none));
+        if (contest.failures(where.task, world))
+            sheet.notes.push_back(fmt::format("{}: {} sends to the {} failed.", row,
+                                              contest.failures(where.task, world), where.title));
+    }
+    sheet.notes.push_back(
+        fmt::format("Without a filter a packet to the {} cost {:.0f} ns; the empty program {:+.0f}, "
+                    "leakbpf {:+.0f}, Bitmask {:+.0f}.",
+                    where.title, middle(none).value, difference(empty, none).value,
+                    difference(contest.costs(where.task, contest.at("leakbpf")), none).value,
+                    difference(contest.costs(where.task, contest.at("bitmask")), none).value));
+}
+
+} // namespace
+
+void measure_packets(const Plan &plan, SpeedReport &report) {
+    Sheet sheet{.part = "packets", .title = "Packets that may leave"};
+    const Policy policy = policy_of(2, 1);
+    std::vector<Subject> subjects{unfiltered(false), unfiltered(true), floor_program(),
+                                  plain(policy),     strict(),         bitmask(policy)};
+    if (!plan.brief)
+        for (const Subject &subject : {ipset(policy), nft(policy), mullvad(), nft_egress()})
+            subjects.push_back(subject);
+    Contest contest(runnable(std::move(subjects), sheet));
+    contest.measure({Task::gateway, Task::lan}, plan.rounds, plan.limits);
+    for (const Where &where : places) {
+        fill(contest, where, sheet);
+        judge(contest, where, report);
+    }
+    report.sheets.push_back(std::move(sheet));
+}
+
+} // namespace lk::bench

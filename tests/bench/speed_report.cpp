@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include "bench/speed_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace lk::bench {
+
+namespace {
+
+constexpr double allowed_change = 1.15;
+constexpr int title_width = 30;
+
+std::string digits(double value) {
+    if (value == std::round(value)) return fmt::format("{:.0f}", value);
+    const double size = value < 0 ? -value : value;
+    return fmt::format("{:.{}f}", value, size < 10 ? 3 : size < 100 ? 1 : 0);
+}
+
+std::string text_of(const Estimate &estimate) {
+    return estimate.error >= 0.0005 ? fmt::format("{} ±{}", digits(estimate.value), digits(estimate.error))
+                                    : digits(estimate.value);
+}
+
+std::string cell_text(const Sheet &sheet, const std::string &row, const std::string &column) {
+    const auto found = sheet.cells.find({row, column});
+    return found == sheet.cells.end() ? "" : text_of(found->second);
+}
+
+std::string limit_text(const Goal &goal) {
+    return fmt::format("{} {}", goal.at_least ? "at least" : "at most", digits(goal.limit));
+}
+
+constexpr const char *explanation =
+    R"(All subjects take turns of some milliseconds in each round, in another order each time, each in a network namespace
+and a control group of its own, with the sender on one CPU. A figure is the median over the rounds of the ratio to what
+was measured without a filter in the same round; ± is the error of that median. "No filter, again" is a second unfiltered
+subject: what it differs from 1 by is noise. Nothing is told in seconds, which say more about the machine than about the filter.
+)";
+
+std::string markdown_table(const Sheet &sheet) {
+    std::string text = "| |", rule = "|---|";
+    for (const std::string &column : sheet.columns)
+        text += fmt::format(" {} |", column), rule += "---|";
+    text += "\n" + rule + "\n";
+    for (const std::string &row : sheet.rows) {
+        text += fmt::format("| {} |", row);
+        for (const std::string &column : sheet.columns)
+            text += fmt::format(" {} |", cell_text(sheet, row, column));
+        text += "\n";
+    }
+    return text;
+}
+
+} // namespace
+
+void Sheet::put(const std::string &row, const std::string &column, Estimate estimate) {
+    if (std::ranges::find(rows, row) == rows.end()) rows.push_back(row);
+    if (std::ranges::find(columns, column) == columns.end()) columns.push_back(column);
+    cells[{row, column}] = estimate;
+}
+
+std::string speed_table(const SpeedReport &report) {
+    std::string text;
+    for (const Sheet &sheet : report.sheets) {
+        text += fmt::format("\n{}\n{:<{}}", sheet.title, "", title_width);
+        for (const std::string &column : sheet.columns)
+            text += fmt::format(" {:>20}", column);
+        text += "\n";
+        for (const std::string &row : sheet.rows) {
+            text += fmt::format("{:<{}}", row, title_width);
+            for (const std::string &column : sheet.columns)
+                text += fmt::format(" {:>20}", cell_text(sheet, row, column));
+            text += "\n";
+        }
+        for (const std::string &note : sheet.notes)
+            text += note + "\n";
+    }
+    if (!report.goals.empty()) text += "\nleakbpf\n";
+    for (const Goal &goal : report.goals)
+        text += fmt::format("{:<56} {:>16}  {:<16} {}\n", goal.text, text_of(goal.found), limit_text(goal),
+                            goal.reached() ? "" : "FALLS SHORT");
+    return text;
+}
+
+std::string speed_json(const SpeedReport &report, const board::Occasion &occasion) {
+    nlohmann::ordered_json out{{"command", occasion.command},
+                               {"version", occasion.version},
+                               {"kernel", occasion.kernel},
+                               {"cpu", occasion.cpu},
+                               {"date", occasion.date}};
+    for (const Sheet &sheet : report.sheets)
+        for (const std::string &row : sheet.rows)
+            for (const std::string &column : sheet.columns)
+                if (const auto cell = sheet.cells.find({row, column}); cell != sheet.cells.end())
+                    out["figures"].push_back({{"part", sheet.part},
+                                              {"subject", row},
+                                              {"figure", column},
+                                              {"value", cell->second.value},
+                                              {"error", cell->second.error}});
+    for (const Goal &goal : report.goals)
+        out["goals"].push_back({{"id", goal.id},
+                                {"text", goal.text},
+                                {"value", goal.found.value},
+                                {"error", goal.found.error},
+                                {goal.at_least ? "at_least" : "at_most", goal.limit},
+                                {"reached", goal.reached()}});
+    return out.dump(2) + "\n";
+}
+
+std::string speed_markdown(const SpeedReport &report, const board::Occasion &occasion) {
+    std::string text = fmt::format(
+        "## What it costs\n\nleakbpf {}, Linux {}, {}, {}. Made by\n\n    {}\n\n{}\n", occasion.version,
+        occasion.kernel, occasion.cpu, occasion.date, occasion.command, explanation);
+    text += "| leakbpf | found | wanted | |\n|---|---|---|---|\n";
+    for (const Goal &goal : report.goals)
+        text += fmt::format("| {} | {} | {} | {} |\n", goal.text, text_of(goal.found), limit_text(goal),
+                            goal.reached() ? "" : "**falls short**");
+    for (const Sheet &sheet : report.sheets) {
+        text += fmt::format("\n### {}\n\n{}\n    sudo scripts/bench speed --only {}\n", sheet.title,
+                            markdown_table(sheet), sheet.part);
+        for (const std::string &note : sheet.notes)
+            text += "\n" + note + "\n";
+        for (const Plot &plot : report.plots)
+            if (plot.name.find(sheet.part) != std::string::npos)
+                text += fmt::format("\n![{}]({}.svg)\n", plot.title, plot.name);
+    }
+    return text;
+}
+
+Record read_record(const std::string &text) {
+    Record record;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        if (line.empty() || line[0] == '#') continue;
+        std::istringstream words(line);
+        std::string id, more;
+        double value = 0;
+        if (!(words >> id >> value) || words >> more || value < 0)
+            throw std::runtime_error(fmt::format(
+                "«{}»: expected the name of a figure and a number, such as «gateway.cpu 1.05»", line));
+        record[id] = value;
+    }
+    return record;
+}
+
+std::string record_text(const Record &known, const SpeedReport &report) {
+    Record record = known;
+    for (const Goal &goal : report.goals)
+        record[goal.id] = goal.found.value;
+    std::string text =
+        "# Ratios of leakbpf that `scripts/bench speed --record` measured, and that --gate holds on to.\n";
+    for (const auto &[id, value] : record)
+        text += fmt::format("{} {:.4f}\n", id, value);
+    return text;
+}
+
+std::vector<std::string> worse_than(const Record &record, const SpeedReport &report) {
+    std::vector<std::string> worse;
+    for (const Goal &goal : report.goals) {
+        const auto known = record.find(goal.id);
+        if (known == record.end()) {
+            worse.push_back(fmt::format("{}: nothing recorded; scripts/bench speed --record", goal.id));
+            continue;
+        }
+        const double now = goal.found.value, then = known->second;
+        if (goal.at_least ? now * allowed_change < then : now > then * allowed_change)
+            worse.push_back(fmt::format("{}: {} ({:.3f}), recorded {:.3f}", goal.id, goal.text, now, then));
+    }
+    return worse;
+}
+
+} // namespace lk::bench

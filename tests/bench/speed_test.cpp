@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// The arithmetic of bench_speed, its record and its rules: nothing is sent here.
+#include <algorithm>
+#include <stdexcept>
+
+#include <gtest/gtest.h>
+
+#include "bench/speed_report.h"
+#include "bench/speed_rules.h"
+
+namespace lk::bench {
+namespace {
+
+SpeedReport report_of(double value, bool at_least = false) {
+    SpeedReport report;
+    report.goals.push_back({"gateway.cpu", "a figure", {value, 0.01}, 1, at_least});
+    return report;
+}
+
+std::size_t count_of(const std::string &text, const std::string &part) {
+    std::size_t count = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
+        ++count;
+    return count;
+}
+
+} // namespace
+
+TEST(SpeedTurns, OneDisturbedRoundIsNothing) {
+    const Estimate estimate = middle({10, 11, 12, 11, 900});
+    EXPECT_DOUBLE_EQ(estimate.value, 11);
+    EXPECT_LT(estimate.error, 1);
+    EXPECT_DOUBLE_EQ(middle({1, 2}).value, 1.5);
+    EXPECT_DOUBLE_EQ(middle({}).value, 0);
+}
+
+TEST(SpeedTurns, WhatSlowsBothCancels) {
+    const Series none{100, 200, 400}, own{110, 220, 440};
+    EXPECT_DOUBLE_EQ(ratio(own, none).value, 1.1);
+    EXPECT_NEAR(ratio(own, none).error, 0, 1e-12);
+    EXPECT_DOUBLE_EQ(difference(own, none).value, 20);
+}
+
+TEST(SpeedTurns, AddedIsMeasuredAboveTheBase) {
+    const Series none{100, 100, 100, 100}, empty{110, 111, 110, 111}, own{130, 131, 130, 131};
+    EXPECT_NEAR(added_ratio(own, empty, none).value, 30.5 / 10.5, 1e-9);
+    EXPECT_GT(added_ratio(own, empty, none).error, 0);
+    EXPECT_DOUBLE_EQ(added_ratio(own, none, none).value, 0); // nothing to compare with
+}
+
+TEST(SpeedTurns, EveryoneTakesATurnInEachRound) {
+    std::vector<std::vector<std::size_t>> seen(3);
+    take_turns(5, 2, [&](std::size_t subject, unsigned round) { seen.at(round).push_back(subject); });
+    EXPECT_NE(seen[1], seen[2]);
+    for (auto &order : seen) {
+        std::ranges::sort(order);
+        EXPECT_EQ(order, (std::vector<std::size_t>{0, 1, 2, 3, 4}));
+    }
+}
+
+TEST(SpeedGate, FailsPastFifteenPercent) {
+    const Record record{{"gateway.cpu", 1.0}};
+    EXPECT_TRUE(worse_than(record, report_of(1.14)).empty());
+    EXPECT_TRUE(worse_than(record, report_of(0.5)).empty());
+    EXPECT_EQ(worse_than(record, report_of(1.16)).size(), 1U);
+    EXPECT_TRUE(worse_than(record, report_of(0.88, true)).empty());
+    EXPECT_TRUE(worse_than(record, report_of(2, true)).empty());
+    EXPECT_EQ(worse_than(record, report_of(0.86, true)).size(), 1U);
+    EXPECT_EQ(worse_than({}, report_of(1)).size(), 1U); // what is not recorded is not held
+}
+
+TEST(SpeedGate, ReadsWhatItRecorded) {
+    const std::string text = record_text({{"lan.cpu", 1.25}}, report_of(1.0625));
+    EXPECT_EQ(read_record(text), (Record{{"gateway.cpu", 1.0625}, {"lan.cpu", 1.25}}));
+    EXPECT_THROW(read_record("gateway.cpu"), std::runtime_error);
+    EXPECT_THROW(read_record("gateway.cpu 1 2"), std::runtime_error);
+    EXPECT_THROW(read_record("gateway.cpu -1"), std::runtime_error);
+}
+
+TEST(SpeedRules, HaveTheSizeThatWasAskedFor) {
+    const Policy policy = policy_of(100'000, 10'000);
+    for (auto list : {policy.gateways, policy.lans}) {
+        std::ranges::sort(list);
+        EXPECT_EQ(std::ranges::unique(list).begin(), list.end());
+    }
+    EXPECT_EQ(policy.gateways.size(), 100'000U);
+    EXPECT_EQ(policy.lans.size(), 10'000U);
+    EXPECT_EQ(policy.gateways[50'000 - 1], "198.51.100.7");
+    EXPECT_EQ(std::ranges::count(policy.lans, "10.42.0.0/24"), 0); // the resolver's
+    EXPECT_NE(policy_of(2, 1, 1).gateways, policy_of(2, 1).gateways);
+    EXPECT_EQ(policy_of(1, 1).gateways, std::vector<std::string>{"198.51.100.7"});
+}
+
+TEST(SpeedRules, NameEachGatewayAndNetwork) {
+    const Policy policy = policy_of(7, 5);
+    EXPECT_EQ(count_of(ipset_lists(policy), "add gateways-new "), 7U);
+    EXPECT_EQ(count_of(ipset_lists(policy), "add lan-new "), 5U);
+    for (const auto &list : {policy.gateways, policy.lans})
+        for (const std::string &each : list) {
+            EXPECT_NE(nft_sets(policy).find(each), std::string::npos) << each;
+            EXPECT_NE(bitmask_chain(policy).find("-d " + each + " -o eth0 -j ACCEPT"), std::string::npos);
+            // The uplink's own network needs no word.
+            EXPECT_EQ(leakbpf_config(policy).find('"' + each + '"') != std::string::npos,
+                      each != "10.9.0.0/24");
+        }
+}
+
+TEST(SpeedReport, TellsGoalsThatWereNotReached) {
+    SpeedReport report = report_of(1.2);
+    report.sheets.push_back({.part = "packets", .title = "Packets"});
+    report.sheets[0].put("leakbpf", "CPU", {1.2, 0.01});
+    EXPECT_NE(speed_table(report).find("FALLS SHORT"), std::string::npos);
+    EXPECT_EQ(speed_table(report_of(1)).find("FALLS SHORT"), std::string::npos);
+    const board::Occasion occasion{"k", "c", "d", "v", "command"};
+    const std::string page = speed_markdown(report, occasion);
+    EXPECT_NE(page.find("sudo scripts/bench speed --only packets"), std::string::npos);
+    EXPECT_NE(page.find("| leakbpf | 1.200 ±0.010 |"), std::string::npos);
+    EXPECT_NE(speed_json(report, occasion).find("\"reached\": false"), std::string::npos);
+}
+
+} // namespace lk::bench
