@@ -110,7 +110,7 @@ int main_of(int argc, char **argv) {
     app.add_flag("--record", options.record, "make what was measured the record");
     app.add_option("--record-file", options.record_file, "instead of tests/bench/speed.txt");
     CLI11_PARSE(app, argc, argv);
-    if (options.plan.brief && rounds->count() == 0) options.plan.rounds = 5;
+    if (options.plan.brief && rounds->count() == 0) options.plan.rounds = 40;
     std::string command = "sudo scripts/bench speed";
     for (int index = 1; index < argc; index++)
         command += std::string(" ") + argv[index];

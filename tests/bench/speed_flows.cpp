@@ -52,10 +52,11 @@ void judge(const Contest &contest, SpeedReport &report) {
 void measure_flows(const Plan &plan, SpeedReport &report) {
     Sheet sheet{.part = "flows", .title = "Connections, and what is refused"};
     const Policy policy = policy_of(2, 1);
-    std::vector<Subject> subjects{unfiltered(false), unfiltered(true), floor_program(),
-                                  plain(policy),     strict(),         bitmask(policy)};
+    std::vector<Subject> subjects{unfiltered(false), unfiltered(true), floor_program(), plain(policy),
+                                  bitmask(policy)};
     if (!plan.brief)
-        for (const Subject &subject : {ipset(policy), nft(policy), mullvad(), nft_egress()})
+        for (const Subject &subject :
+             {alone(policy), strict(), ipset(policy), nft(policy), mullvad(), nft_egress()})
             subjects.push_back(subject);
     Contest contest(runnable(std::move(subjects), sheet));
     contest.measure({Task::connect, Task::refused, Task::bulk, Task::gateway, Task::blocked}, plan.rounds,

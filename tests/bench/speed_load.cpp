@@ -11,7 +11,7 @@ namespace lk::bench {
 
 namespace {
 
-constexpr unsigned sizes[] = {1, 10'000}, most_rounds = 30, few_rounds = 3;
+constexpr unsigned sizes[] = {1, 10'000}, most_rounds = 10, few_rounds = 3;
 
 struct Times {
     Series load, replace;

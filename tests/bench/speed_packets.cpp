@@ -62,10 +62,11 @@ void fill(const Contest &contest, const Where &where, Sheet &sheet) {
 void measure_packets(const Plan &plan, SpeedReport &report) {
     Sheet sheet{.part = "packets", .title = "Packets that may leave"};
     const Policy policy = policy_of(2, 1);
-    std::vector<Subject> subjects{unfiltered(false), unfiltered(true), floor_program(),
-                                  plain(policy),     strict(),         bitmask(policy)};
+    std::vector<Subject> subjects{unfiltered(false), unfiltered(true), floor_program(), plain(policy),
+                                  bitmask(policy)};
     if (!plan.brief)
-        for (const Subject &subject : {ipset(policy), nft(policy), mullvad(), nft_egress()})
+        for (const Subject &subject :
+             {alone(policy), strict(), ipset(policy), nft(policy), mullvad(), nft_egress()})
             subjects.push_back(subject);
     Contest contest(runnable(std::move(subjects), sheet));
     contest.measure({Task::gateway, Task::lan}, plan.rounds, plan.limits);

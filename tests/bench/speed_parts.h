@@ -8,7 +8,7 @@
 namespace lk::bench {
 
 struct Plan {
-    unsigned rounds = 60;
+    unsigned rounds = 250;
     Limits limits;
     bool brief = false; // few subjects and sizes: does it work?
 };

@@ -168,8 +168,8 @@ std::vector<std::string> worse_than(const Record &record, const SpeedReport &rep
             worse.push_back(fmt::format("{}: nothing recorded; scripts/bench speed --record", goal.id));
             continue;
         }
-        const double now = goal.found.value, then = known->second;
-        if (goal.at_least ? now * allowed_change < then : now > then * allowed_change)
+        const double now = goal.found.value, then = known->second, noise = 2 * goal.found.error;
+        if (goal.at_least ? (now + noise) * allowed_change < then : now - noise > then * allowed_change)
             worse.push_back(fmt::format("{}: {} ({:.3f}), recorded {:.3f}", goal.id, goal.text, now, then));
     }
     return worse;

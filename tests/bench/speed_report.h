@@ -56,7 +56,7 @@ std::string speed_picture(const Plot &plot, const board::Occasion &occasion); //
 using Record = std::map<std::string, double>;
 Record read_record(const std::string &text); // throws where a line is none
 std::string record_text(const Record &known, const SpeedReport &report);
-// What is worse than recorded by more than 15 %, a line each. Empty: nothing.
+// What is worse than recorded by more than 15 % and twice its error, a line each. Empty: nothing.
 std::vector<std::string> worse_than(const Record &record, const SpeedReport &report);
 
 } // namespace lk::bench

@@ -158,7 +158,7 @@ Slice SpeedSender::bulk(const Limits &limits) {
     const int fd = socket_of(Task::bulk);
     static const Bytes data = filler(bulk_bytes);
     double sent = 0;
-    const Watch watch(limits.slice_ms);
+    const Watch watch(limits.slice_ms * 5); // somebody has to be woken at its beginning
     while (!watch.over()) {
         const ssize_t put = send(fd, data.data(), data.size(), MSG_NOSIGNAL);
         must(put > 0, "sending in bulk");

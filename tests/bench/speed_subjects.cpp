@@ -21,6 +21,16 @@ Subject of_board(const board::Peer &peer) {
             .tools = peer.tools};
 }
 
+Subject applied(const char *name, const char *title, const Policy &policy,
+                const std::vector<std::string> &more) {
+    return {.name = name, .title = title, .set_up = [policy, more](SpeedWorld &world) {
+                std::vector<std::string> words{"apply", "--config",
+                                               world.file("leakbpf.toml", leakbpf_config(policy))};
+                words.insert(words.end(), more.begin(), more.end());
+                world.guard(words);
+            }};
+}
+
 } // namespace
 
 Subject unfiltered(bool twin) {
@@ -34,10 +44,11 @@ Subject floor_program() {
 }
 
 Subject plain(const Policy &policy) {
-    return {.name = "leakbpf", .title = "leakbpf", .set_up = [policy](SpeedWorld &world) {
-                const std::string file = world.file("leakbpf.toml", leakbpf_config(policy));
-                world.guard({"apply", "--config", file});
-            }};
+    return applied("leakbpf", "leakbpf", policy, {});
+}
+
+Subject alone(const Policy &policy) {
+    return applied("leakbpf-alone", "leakbpf --no-follow", policy, {"--no-follow"});
 }
 
 Subject strict() {

@@ -11,9 +11,9 @@
 namespace lk::bench {
 namespace {
 
-SpeedReport report_of(double value, bool at_least = false) {
+SpeedReport report_of(double value, bool at_least = false, double error = 0) {
     SpeedReport report;
-    report.goals.push_back({"gateway.cpu", "a figure", {value, 0.01}, 1, at_least});
+    report.goals.push_back({"gateway.cpu", "a figure", {value, error}, 1, at_least});
     return report;
 }
 
@@ -66,6 +66,9 @@ TEST(SpeedGate, FailsPastFifteenPercent) {
     EXPECT_TRUE(worse_than(record, report_of(0.88, true)).empty());
     EXPECT_TRUE(worse_than(record, report_of(2, true)).empty());
     EXPECT_EQ(worse_than(record, report_of(0.86, true)).size(), 1U);
+    EXPECT_TRUE(worse_than(record, report_of(1.16, false, 0.1)).empty()); // it may be noise
+    EXPECT_EQ(worse_than(record, report_of(1.36, false, 0.1)).size(), 1U);
+    EXPECT_TRUE(worse_than(record, report_of(0.86, true, 0.1)).empty());
     EXPECT_EQ(worse_than({}, report_of(1)).size(), 1U); // what is not recorded is not held
 }
 

@@ -37,7 +37,6 @@ struct Answer {
     char trouble[trouble_bytes] = {};
 };
 
-// The first of the CPUs that there are, or with LAST the last.
 void pin(bool last) {
     cpu_set_t all, one;
     CPU_ZERO(&one);
@@ -76,6 +75,14 @@ void obey(int fd, SpeedSender &sender) {
 
 } // namespace
 
+void pin_to_first_cpu() {
+    pin(false);
+}
+
+void pin_to_last_cpu() {
+    pin(true);
+}
+
 SpeedWorld::SpeedWorld(const Subject &subject, unsigned number)
     : subject_(subject), net_({.name = fmt::format("speed{}", number),
                                .tunnel = false,
@@ -108,14 +115,14 @@ void SpeedWorld::start_sender() {
     auto [mine, theirs] = channel();
     auto [bulk_out, bulk_in] = channel();
     reader_ = std::make_unique<Helper>(Identity{}, [&bulk_in](const std::function<void()> &ready) {
-        pin(true);
+        pin_to_last_cpu();
         ready();
         while (true)
             read_away(receive_fd(bulk_in.get()).get());
     });
     const auto body = [&, this](const std::function<void()> &ready) {
         enter_cgroup();
-        pin(false);
+        pin_to_first_cpu();
         Fd far;
         net_.isp().inside([&far] { far = listener(SOCK_STREAM, 443); });
         SpeedSender sender(subject_, std::move(far), bulk_out.get());

@@ -23,6 +23,10 @@ namespace lk::bench {
 
 class SpeedWorld;
 
+// To the first of the CPUs that there are, or the last; what is forked later inherits it.
+void pin_to_first_cpu();
+void pin_to_last_cpu();
+
 struct Subject {
     std::string name, title;
     std::function<void(SpeedWorld &)> set_up = [](SpeedWorld &) {};
@@ -35,6 +39,7 @@ struct Subject {
 Subject unfiltered(bool twin);
 Subject floor_program();
 Subject plain(const Policy &policy);
+Subject alone(const Policy &policy); // without a follower, and so without the second gate
 Subject strict();
 Subject bitmask(const Policy &policy);
 Subject ipset(const Policy &policy);
@@ -44,9 +49,9 @@ Subject nft_egress();
 
 enum class Task { gateway, lan, blocked, connect, refused, bulk };
 struct Limits {
-    double slice_ms = 20;
-    unsigned connects = 64; // in a slice, at most: answers are limited in rate
-    unsigned patience_ms = 50;
+    double slice_ms = 4;
+    unsigned connects = 64;   // in a slice, at most: answers are limited in rate
+    unsigned patience_ms = 5; // with an answer that is made on this machine
 };
 
 class SpeedWorld {
