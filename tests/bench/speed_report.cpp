@@ -40,7 +40,7 @@ constexpr const char *explanation =
     R"(All subjects take turns of some milliseconds in each round, in another order each time, each in a network namespace
 and a control group of its own, with the sender on one CPU. A figure is the median over the rounds of the ratio to what
 was measured without a filter in the same round; ± is the error of that median. "No filter, again" is a second unfiltered
-subject: what it differs from 1 by is noise. Nothing is told in seconds, which say more about the machine than about the filter.
+subject: what it differs from 1 by is noise. Times below a table are for scale: they say more about the machine than the filter.
 )";
 
 std::string markdown_table(const Sheet &sheet) {
