@@ -127,7 +127,8 @@ std::string speed_markdown(const SpeedReport &report, const board::Occasion &occ
         for (const std::string &note : sheet.notes)
             text += "\n" + note + "\n";
         for (const Plot &plot : report.plots)
-            if (plot.name.find(sheet.part) != std::string::npos)
+            if (plot.name.find(sheet.part) != std::string::npos &&
+                sheet.title.find(plot.sizes) != std::string::npos)
                 text += fmt::format("\n![{}]({}.svg)\n", plot.title, plot.name);
     }
     return text;
