@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "bench/speed_parts.h"
+#include "bench/speed_sender.h"
 #include "board/peer.h"
 
 namespace lk::bench {
@@ -20,14 +21,25 @@ void Contest::measure(const std::vector<Task> &tasks, unsigned rounds, const Lim
         found_[task].assign(worlds_.size(), {});
     take_turns(worlds_.size(), rounds, [&](std::size_t which, unsigned round) {
         for (const Task task : tasks) {
-            const Slice slice = worlds_[which]->run(task, limits);
-            if (round == 0) continue;
+            SpeedWorld &world = *worlds_[which];
             Found &found = found_[task][which];
+            const unsigned byte = last_byte(task);
+            const std::uint64_t before = world.arrived(byte);
+            const Slice slice = world.run(task, limits);
+            found.sent += slice.sent;
+            found.arrived += world.arrived(byte) - before;
+            if (round == 0) continue;
             found.costs.push_back(slice.cost_ns);
             found.rates.push_back(slice.per_second);
             found.failures += slice.failures;
         }
     });
+}
+
+Estimate Contest::arrived(Task task, std::size_t world) const {
+    const Found &found = found_.at(task).at(world);
+    if (!found.sent) return unmeasured;
+    return {static_cast<double>(found.arrived) / static_cast<double>(found.sent), 0};
 }
 
 std::size_t Contest::at(const std::string &name) const {

@@ -45,6 +45,7 @@ void judge(const Contest &contest, SpeedReport &report) {
          {static_cast<double>(contest.failures(Task::refused, own)), 0}, 0);
     goal("udp.blocked", "CPU of a blocked UDP flood, of an allowed one",
          ratio(contest.costs(Task::blocked, own), contest.costs(Task::gateway, own)), 0.8);
+    goal("udp.leaked", "of a blocked UDP flood, arrived", contest.arrived(Task::blocked, own), 0);
 }
 
 } // namespace
@@ -52,13 +53,7 @@ void judge(const Contest &contest, SpeedReport &report) {
 void measure_flows(const Plan &plan, SpeedReport &report) {
     Sheet sheet{.part = "flows", .title = "Connections, and what is refused"};
     const Policy policy = policy_of(2, 1);
-    std::vector<Subject> subjects{unfiltered(false), unfiltered(true), floor_program(), plain(policy),
-                                  bitmask(policy)};
-    if (!plan.brief)
-        for (const Subject &subject :
-             {alone(policy), strict(), ipset(policy), nft(policy), mullvad(), nft_egress()})
-            subjects.push_back(subject);
-    Contest contest(runnable(std::move(subjects), sheet));
+    Contest contest(runnable(everybody(policy, plan.brief), sheet));
     contest.measure({Task::connect, Task::refused, Task::bulk, Task::gateway, Task::blocked}, plan.rounds,
                     plan.limits);
     for (std::size_t world = 0; world < contest.size(); ++world)

@@ -27,6 +27,9 @@ void judge(const Contest &contest, const Where &where, SpeedReport &report) {
     };
     goal("cpu", fmt::format("CPU for each packet to the {}, of no filter", where.title), ratio(own, none),
          where.cpu);
+    report.goals.push_back({fmt::format("{}.arrived", where.id),
+                            fmt::format("of those to the {}, arrived", where.title),
+                            contest.arrived(where.task, contest.at("leakbpf")), 0.99, true});
     goal("over_empty", fmt::format("added to the {}, of an empty program", where.title),
          added_ratio(own, costs("empty"), none), where.over_empty);
     goal("over_bitmask", fmt::format("added to the {}, of Bitmask's rules", where.title),
@@ -62,13 +65,7 @@ void fill(const Contest &contest, const Where &where, Sheet &sheet) {
 void measure_packets(const Plan &plan, SpeedReport &report) {
     Sheet sheet{.part = "packets", .title = "Packets that may leave"};
     const Policy policy = policy_of(2, 1);
-    std::vector<Subject> subjects{unfiltered(false), unfiltered(true), floor_program(), plain(policy),
-                                  bitmask(policy)};
-    if (!plan.brief)
-        for (const Subject &subject :
-             {alone(policy), strict(), ipset(policy), nft(policy), mullvad(), nft_egress()})
-            subjects.push_back(subject);
-    Contest contest(runnable(std::move(subjects), sheet));
+    Contest contest(runnable(everybody(policy, plan.brief), sheet));
     contest.measure({Task::gateway, Task::lan}, plan.rounds, plan.limits);
     for (const Where &where : places) {
         fill(contest, where, sheet);

@@ -25,6 +25,8 @@ class Contest {
     const Series &costs(Task task, std::size_t world) const { return found_.at(task).at(world).costs; }
     const Series &rates(Task task, std::size_t world) const { return found_.at(task).at(world).rates; }
     unsigned long failures(Task task, std::size_t world) const { return found_.at(task).at(world).failures; }
+    // Of the datagrams that were sent, as the far side counts them.
+    Estimate arrived(Task task, std::size_t world) const;
     std::size_t at(const std::string &name) const; // of the subject; throws where there is none
     const std::string &title(std::size_t world) const { return worlds_[world]->subject().title; }
 
@@ -32,6 +34,7 @@ class Contest {
     struct Found {
         Series costs, rates;
         unsigned long failures = 0;
+        std::uint64_t sent = 0, arrived = 0;
     };
     std::vector<std::unique_ptr<SpeedWorld>> worlds_;
     std::map<Task, std::vector<Found>> found_;

@@ -17,6 +17,7 @@ constexpr double allowed_change = 1.15;
 constexpr int title_width = 30;
 
 std::string digits(double value) {
+    if (std::isnan(value)) return "not measured";
     if (value == std::round(value)) return fmt::format("{:.0f}", value);
     const double size = value < 0 ? -value : value;
     return fmt::format("{:.{}f}", value, size < 10 ? 3 : size < 100 ? 1 : 0);
@@ -153,7 +154,7 @@ Record read_record(const std::string &text) {
 std::string record_text(const Record &known, const SpeedReport &report) {
     Record record = known;
     for (const Goal &goal : report.goals)
-        record[goal.id] = goal.found.value;
+        if (goal.found.measured()) record[goal.id] = goal.found.value;
     std::string text =
         "# Ratios of leakbpf that `scripts/bench speed --record` measured, and that --gate holds on to.\n";
     for (const auto &[id, value] : record)
@@ -167,6 +168,10 @@ std::vector<std::string> worse_than(const Record &record, const SpeedReport &rep
         const auto known = record.find(goal.id);
         if (known == record.end()) {
             worse.push_back(fmt::format("{}: nothing recorded; scripts/bench speed --record", goal.id));
+            continue;
+        }
+        if (!goal.found.measured()) {
+            worse.push_back(fmt::format("{}: {}: not measured", goal.id, goal.text));
             continue;
         }
         const double now = goal.found.value, then = known->second, noise = 2 * goal.found.error;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/speed_sender.h"
 
+#include <arpa/inet.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -75,6 +76,11 @@ double median(std::vector<double> values) {
 
 } // namespace
 
+unsigned last_byte(Task task) {
+    const SockAddr to = destination(task);
+    return ntohl(reinterpret_cast<const sockaddr_in *>(to.get())->sin_addr.s_addr) & 255;
+}
+
 SpeedSender::SpeedSender(const Subject &subject, Fd listener, int reader)
     : subject_(subject), listener_(std::move(listener)), reader_(reader) {
     if (subject.uid) must(setresuid(subject.uid, subject.uid, subject.uid) == 0, "becoming the sender");
@@ -125,6 +131,7 @@ Slice SpeedSender::datagrams(Task task, const Limits &limits) {
         sent += batch;
     } while (!watch.over());
     Slice slice = watch.per(static_cast<double>(sent));
+    slice.sent = sent + batch;
     slice.failures = failed;
     return slice;
 }

@@ -9,6 +9,9 @@
 
 namespace lk::bench {
 
+// Of the address that TASK sends to: by it the far side counts datagrams.
+unsigned last_byte(Task task);
+
 class SpeedSender {
   public:
     // In the host's namespace and the subject's control group; becomes its user. LISTENER: at the far side;

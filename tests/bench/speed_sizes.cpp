@@ -65,7 +65,7 @@ Estimate growth(const Dimension &dimension, const Contest &contest, const std::v
         if (all[i].size == dimension.small) small = &contest.costs(dimension.task, before_filters + i);
         if (all[i].size == dimension.large) large = &contest.costs(dimension.task, before_filters + i);
     }
-    return small && large ? added_ratio(*large, *small, contest.costs(dimension.task, 0)) : Estimate{};
+    return small && large ? added_ratio(*large, *small, contest.costs(dimension.task, 0)) : unmeasured;
 }
 
 void measure(const Dimension &dimension, const Plan &plan, SpeedReport &report) {

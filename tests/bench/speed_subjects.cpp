@@ -107,4 +107,14 @@ Subject nft_egress() {
     return of_board(board::nft_egress());
 }
 
+std::vector<Subject> everybody(const Policy &policy, bool brief) {
+    std::vector<Subject> subjects{unfiltered(false), unfiltered(true), floor_program(), plain(policy),
+                                  bitmask(policy)};
+    if (!brief)
+        for (const Subject &subject :
+             {alone(policy), strict(), ipset(policy), nft(policy), mullvad(), nft_egress()})
+            subjects.push_back(subject);
+    return subjects;
+}
+
 } // namespace lk::bench

@@ -31,7 +31,7 @@ TEST(SpeedTurns, OneDisturbedRoundIsNothing) {
     EXPECT_DOUBLE_EQ(estimate.value, 11);
     EXPECT_LT(estimate.error, 1);
     EXPECT_DOUBLE_EQ(middle({1, 2}).value, 1.5);
-    EXPECT_DOUBLE_EQ(middle({}).value, 0);
+    EXPECT_FALSE(middle({}).measured());
 }
 
 TEST(SpeedTurns, WhatSlowsBothCancels) {
@@ -45,7 +45,7 @@ TEST(SpeedTurns, AddedIsMeasuredAboveTheBase) {
     const Series none{100, 100, 100, 100}, empty{110, 111, 110, 111}, own{130, 131, 130, 131};
     EXPECT_NEAR(added_ratio(own, empty, none).value, 30.5 / 10.5, 1e-9);
     EXPECT_GT(added_ratio(own, empty, none).error, 0);
-    EXPECT_DOUBLE_EQ(added_ratio(own, none, none).value, 0); // nothing to compare with
+    EXPECT_FALSE(added_ratio(own, none, none).measured()); // nothing to compare with
 }
 
 TEST(SpeedTurns, EveryoneTakesATurnInEachRound) {
@@ -69,6 +69,11 @@ TEST(SpeedGate, FailsPastFifteenPercent) {
     EXPECT_TRUE(worse_than(record, report_of(1.16, false, 0.1)).empty()); // it may be noise
     EXPECT_EQ(worse_than(record, report_of(1.36, false, 0.1)).size(), 1U);
     EXPECT_TRUE(worse_than(record, report_of(0.86, true, 0.1)).empty());
+    const double nothing = unmeasured.value;
+    EXPECT_EQ(worse_than(record, report_of(nothing)).size(), 1U);
+    EXPECT_EQ(worse_than(record, report_of(nothing, true)).size(), 1U);
+    EXPECT_FALSE(report_of(nothing).goals.front().reached());
+    EXPECT_FALSE(report_of(nothing, true).goals.front().reached());
     EXPECT_EQ(worse_than({}, report_of(1)).size(), 1U); // what is not recorded is not held
 }
 

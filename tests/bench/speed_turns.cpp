@@ -17,18 +17,10 @@ double median(Series values) {
     return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-template <typename Of>
-Estimate by_round(const Series &a, const Series &b, const Of &of) {
-    Series values;
-    for (std::size_t round = 0; round < std::min(a.size(), b.size()); ++round)
-        values.push_back(of(a[round], b[round]));
-    return middle(std::move(values));
-}
-
 } // namespace
 
 Estimate middle(Series values) {
-    if (values.empty()) return {};
+    if (values.empty()) return unmeasured;
     const double value = median(values), count = static_cast<double>(values.size());
     for (double &each : values)
         each = std::abs(each - value);
@@ -37,16 +29,22 @@ Estimate middle(Series values) {
 }
 
 Estimate ratio(const Series &of, const Series &to) {
-    return by_round(of, to, [](double a, double b) { return b > 0 ? a / b : 0; });
+    Series values;
+    for (std::size_t round = 0; round < std::min(of.size(), to.size()); ++round)
+        if (to[round] > 0) values.push_back(of[round] / to[round]);
+    return middle(std::move(values));
 }
 
 Estimate difference(const Series &of, const Series &to) {
-    return by_round(of, to, [](double a, double b) { return a - b; });
+    Series values;
+    for (std::size_t round = 0; round < std::min(of.size(), to.size()); ++round)
+        values.push_back(of[round] - to[round]);
+    return middle(std::move(values));
 }
 
 Estimate added_ratio(const Series &of, const Series &to, const Series &base) {
     const Estimate above = difference(of, base), below = difference(to, base);
-    if (below.value <= below.error) return {};
+    if (!(below.value > below.error)) return unmeasured;
     const double value = above.value / below.value;
     return {value, std::hypot(above.error, value * below.error) / below.value};
 }

@@ -3,8 +3,10 @@
 // within a round, so that whatever slows the machine slows both.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <vector>
 
 namespace lk::bench {
@@ -13,12 +15,16 @@ namespace lk::bench {
 struct Slice {
     double cost_ns = 0;         // of one packet, connection, ...
     double per_second = 0;      // how many
+    unsigned long sent = 0;     // datagrams, also those before the clock ran
     unsigned long failures = 0; // of those that should have worked, or ended in time
 };
 
 struct Estimate {
     double value = 0, error = 0; // error: of the median, one sigma
+    bool measured() const { return !std::isnan(value); }
 };
+// No number is below or above it, so that what could not be measured reaches no goal.
+inline const Estimate unmeasured{std::numeric_limits<double>::quiet_NaN(), 0};
 
 using Series = std::vector<double>; // by round
 

@@ -46,6 +46,8 @@ Subject ipset(const Policy &policy);
 Subject nft(const Policy &policy);
 Subject mullvad();
 Subject nft_egress();
+// No filter, its twin and the empty program first. BRIEF: of the others leakbpf and Bitmask alone.
+std::vector<Subject> everybody(const Policy &policy, bool brief);
 
 enum class Task { gateway, lan, blocked, connect, refused, bulk };
 struct Limits {
