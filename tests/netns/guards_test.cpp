@@ -229,8 +229,8 @@ TEST_F(Guards, LinksAreOursAlone) {
     EXPECT_EQ(bpf_link_detach(other.get()), 0);
     // What was loaded after attach is known too: the second gate and a tunnel's programs, by the follower.
     world_.host().ip("tuntap add dev tun0 mode tun\nlink set tun0 up\naddr add 10.42.0.2/24 dev tun0");
-    ASSERT_TRUE(eventually([] { return !pin_of_prefix("tunnelin-").empty(); }, 30s));
     for (const char *prefix : {"gate-", "tunnelin-", "tunnelout-"}) {
+        ASSERT_TRUE(eventually([&] { return !pin_of_prefix(prefix).empty(); }, 30s)) << prefix;
         const auto link = lk::open_pin(pin_of_prefix(prefix));
         ASSERT_EQ(link.error, 0) << prefix;
         if (prefix != std::string("gate-") && !kernel_has_tcx()) continue; // filters of clsact are no links
