@@ -61,7 +61,7 @@ EmbeddedObject lsm_object() {
     return {"lk_lsm", bytes(skeleton::lk_lsm__elf_bytes)};
 }
 
-std::uint64_t embedded_digest() {
+static std::uint64_t digest_of_all() {
     std::uint64_t digest = 0xcbf29ce484222325; // FNV-1a
     const auto add = [&digest](const EmbeddedObject &object) {
         for (const auto &part : {object.bytes, object.exact})
@@ -76,6 +76,11 @@ std::uint64_t embedded_digest() {
     add(gate_cgroup_object());
     add(compat_object());
     add(lsm_object());
+    return digest;
+}
+
+std::uint64_t embedded_digest() {
+    static const std::uint64_t digest = digest_of_all();
     return digest;
 }
 

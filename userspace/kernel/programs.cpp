@@ -13,6 +13,7 @@
 #include "kernel/kernel_maps.h"
 #include "kernel/object_file.h"
 #include "kernel/objects.h"
+#include "kernel/state_impl.h"
 #include "kernel/sys.h"
 
 namespace lk {
@@ -98,15 +99,11 @@ constexpr const char *tunnel_programs[] = {tunnel_in_program, tunnel_out_program
 
 Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id) {
     Programs programs;
-    for (const auto &embedded : embedded_objects()) {
-        auto object = open_object(embedded);
-        if (!object) return object.error();
-        bpf_program *program = nullptr;
-        bpf_object__for_each_program(program, object->get()) {
-            auto opened = open_pinned(pins, bpf_program__name(program), word_map_id, programs);
-            if (!opened) return opened.error();
-        }
-    }
+    if (auto opened = open_pinned(pins, uplink_program, word_map_id, programs); !opened)
+        return opened.error();
+    for (const auto &kind : cgroup_hook_kinds())
+        if (auto opened = open_pinned(pins, kind.program, word_map_id, programs); !opened)
+            return opened.error();
     // Those that are not there, or not as they should be, are loaded when they are wanted.
     for (const auto &names :
          {std::span<const char *const>{tunnel_programs}, std::span<const char *const>{gate_programs},
