@@ -15,7 +15,8 @@ namespace lk {
 namespace {
 
 constexpr std::size_t batch_rows = 16384;
-constexpr int kernel_enotsupp = 524; // ENOTSUPP, which is in no header of userspace
+constexpr std::size_t read_rows = 1024; // room is made for them, whatever there is
+constexpr int kernel_enotsupp = 524;    // ENOTSUPP, which is in no header of userspace
 
 // What kernels answer that have no batch operation for a type of map (LPM tries on 5.10).
 bool no_batches(int error) {
@@ -125,7 +126,7 @@ Result<void> RawMap::erase_all(const void *keys, std::size_t count) const {
 }
 
 Result<void> RawMap::for_each(const std::function<void(const void *, const void *)> &visit) const {
-    std::size_t room = batch_rows;
+    constexpr std::size_t room = read_rows;
     std::vector<std::uint8_t> keys(room * shape_.key_size), values(room * shape_.value_size);
     std::vector<std::uint8_t> cursor(std::max<std::size_t>(shape_.key_size, 8)), next(cursor.size());
     for (bool first = true;; first = false) {
