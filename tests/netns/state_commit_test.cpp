@@ -8,6 +8,7 @@
 
 #include "image/gateway_table.h"
 #include "kernel/kernel_maps.h"
+#include "kernel/swept_mark.h"
 #include "netns/state_world.h"
 
 using namespace lk;
@@ -26,7 +27,9 @@ struct Committed {
         }());
     }
 
-    KernelMaps open_maps() const { return must(KernelMaps::open(Pins{world.place().directory()}.maps())); }
+    Pins pins() const { return Pins{world.place().directory()}; }
+    KernelMaps open_maps() const { return must(KernelMaps::open(pins().maps())); }
+    bool is_swept() const { return lk::is_swept(pins(), maps.epoch(), maps.next_id()); }
     std::uint32_t commit(const MapImage &image) {
         return must(state.commit(image, document_named("commit")));
     }
@@ -162,6 +165,33 @@ TEST(StateCommit, RowsThatACrashLeftAreRemoved) {
     EXPECT_TRUE(Committed::sets(here.maps.net).empty());
 }
 
+// What the next process goes by, instead of waiting and looking.
+TEST(StateCommit, SaysThatNothingIsLeft) {
+    Committed here{"swept"};
+    EXPECT_TRUE(here.is_swept()) << "the first";
+    here.commit(image_for(here.ifindex, other_text));
+    EXPECT_TRUE(here.is_swept()) << "by what it remembers";
+    here.world.inside([&] {
+        auto other = must(State::find(here.world.place()));
+        must(other->commit(image_for(here.ifindex, gateway_text), document_named("other")));
+    });
+    EXPECT_TRUE(here.is_swept()) << "by another process";
+    EXPECT_TRUE(here.maps.gw.free_number());
+    EXPECT_EQ(Committed::sets(here.maps.gw), (Sets{{here.device().policy.gw_set, 1}}));
+
+    here.maps.set_next_id(here.maps.next_id() + 1);
+    EXPECT_FALSE(here.is_swept()) << "somebody began one";
+    here.commit(image_for(here.ifindex, other_text));
+    EXPECT_TRUE(here.is_swept());
+    must(forget_swept(here.pins()));
+    EXPECT_FALSE(here.is_swept());
+    must(remove_pin(here.pins().maps() + "/lk_swept"));
+    EXPECT_FALSE(here.is_swept()) << "as an older build leaves it";
+    here.commit(image_for(here.ifindex, gateway_text));
+    EXPECT_TRUE(here.is_swept());
+    EXPECT_TRUE(here.world.passes(gateway_text));
+}
+
 TEST(StateCommit, EndpointsBeyondTheInlineOnesHold) {
     Committed here{"ports"};
     auto image = image_for(here.ifindex, many_gateways(3));
@@ -206,6 +236,7 @@ TEST(StateCommit, AFullTableIsAnErrorAndTheOldPolicyHolds) {
     ASSERT_FALSE(failed);
     EXPECT_NE(failed.error().message.find("lk_gw_net is full"), std::string::npos) << failed.error().message;
     EXPECT_EQ(here.state.epoch(), 1u);
+    EXPECT_FALSE(here.is_swept()) << "the next one looks for itself";
     EXPECT_EQ(Committed::sets(here.maps.gw), before) << "what was written is taken back";
     EXPECT_TRUE(Committed::sets(here.maps.gw_net).empty());
     EXPECT_EQ(name_of(must(here.state.document())), gateway_text);

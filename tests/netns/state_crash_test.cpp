@@ -9,6 +9,8 @@
 #include <random>
 #include <stdexcept>
 
+#include "kernel/kernel_maps.h"
+#include "kernel/swept_mark.h"
 #include "netns/state_world.h"
 
 using namespace lk;
@@ -94,6 +96,9 @@ TEST(StateCrash, InTheMiddleOfCommit) {
             EXPECT_EQ(world.passes(gateway_text), name == gateway_text) << "epoch " << state->epoch();
             EXPECT_EQ(world.passes(other_text), name == other_text) << "epoch " << state->epoch();
             EXPECT_FALSE(world.passes(never_allowed));
+            const Pins pins{world.place().directory()};
+            const auto maps = must(KernelMaps::open(pins.maps()));
+            EXPECT_TRUE(!is_swept(pins, maps.epoch(), maps.next_id()) || maps.gw.free_number());
         });
     }
     EXPECT_GT(flips, 0u);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "kernel/grace.h"
+#include "kernel/swept_mark.h"
 
 namespace lk {
 
@@ -186,13 +187,15 @@ void Committer::Plan::point(lk_policy &policy, std::uint32_t gateway_set) const 
     policy.gw_bits = table ? table->bits : 0;
 }
 
-Result<void> Committer::recover(const KernelMaps &maps) {
+Result<void> Committer::recover(const KernelMaps &maps, const Pins &pins) {
     epoch_ = 0;
     gateways_ = {};
     nets_ = {};
     table_.reset();
+    // An older build keeps no note, and may have died with a table of its own in place.
+    if (is_swept(pins, maps.epoch(), maps.next_id()) && maps.gw.free_number()) return {};
     // Whoever flipped the word last may have died before the grace period was over.
-    if (!wait_grace_period())
+    if (maps.epoch() != 0 && !wait_grace_period())
         return unsupported(
             "this kernel offers no way to wait for running BPF programs (membarrier and maps of "
             "maps both failed), so a policy cannot be replaced safely");
@@ -224,7 +227,7 @@ Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins
     // Whoever wrote rows and a table and died before the flip has spent ids.
     const bool knew = epoch_ != 0 && epoch_ == current && next_id_ == maps.next_id();
     if (!knew)
-        if (auto recovered = recover(maps); !recovered) return recovered.error();
+        if (auto recovered = recover(maps, pins); !recovered) return recovered.error();
     // Odd and even epochs have halves of their own; 0 means none, and after the largest comes an even one.
     const std::uint32_t epoch = current == UINT32_MAX ? 2 : current + 1;
     auto planned = this->plan(maps, image, epoch);
@@ -234,6 +237,7 @@ Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins
     if (plan.next_id < maps.next_id())
         return failure("the ids of row sets are used up: detach everything and attach again");
 
+    if (auto forgotten = forget_swept(pins); !forgotten) return forgotten.error();
     // The ids are spent before the first row is written, so that no crash makes anybody use them again.
     maps.set_next_id(plan.next_id);
     next_id_ = plan.next_id;
@@ -253,11 +257,13 @@ Result<std::uint32_t> Committer::commit(const KernelMaps &maps, const Pins &pins
     // The new policy holds whatever happens from here on: what stays is swept by the next commit, which then
     // trusts no memory.
     epoch_ = epoch;
-    if (current != 0) {
-        const bool ended = wait_grace_period();
-        const bool erased = ended && (knew ? erase_old(maps, plan) : sweep(maps).has_value());
-        if (!erased) epoch_ = 0;
-    }
+    bool erased = true;
+    if (current != 0)
+        erased = wait_grace_period() && (knew ? erase_old(maps, plan) : sweep(maps).has_value());
+    if (erased)
+        (void)note_swept(pins, epoch, plan.next_id);
+    else
+        epoch_ = 0;
     gateways_ = std::move(plan.gateways);
     nets_ = std::move(plan.nets);
     table_ = plan.table;

@@ -49,7 +49,7 @@ class Committer {
 
   private:
     struct Plan;
-    Result<void> recover(const KernelMaps &maps);
+    Result<void> recover(const KernelMaps &maps, const Pins &pins);
     Result<Plan> plan(const KernelMaps &maps, const MapImage &image, std::uint32_t epoch) const;
     bool erase_old(const KernelMaps &maps, const Plan &plan) const;
 
