@@ -8,12 +8,14 @@
 #include <sys/syscall.h>
 
 #include <cstddef>
+#include <map>
 #include <thread>
 
 #include <gmock/gmock.h>
 
 #include "base/exit_status.h"
 #include "harness/kernel.h"
+#include "kernel/sys.h"
 #include "netns/cli_world.h"
 
 using namespace lk::harness;
@@ -44,6 +46,28 @@ void without(int number, int value, int error, const std::function<void()> &body
         ASSERT_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), 0);
         body();
     }).join();
+}
+
+// The id of each pinned program, by its pin.
+std::map<std::string, std::uint32_t> programs() {
+    std::map<std::string, std::uint32_t> found;
+    for (const std::string &pin : pins()) {
+        const auto opened = lk::open_pin(pin);
+        const auto object = opened.error == 0 ? lk::identify(opened.fd.get()) : std::nullopt;
+        if (object && object->kind == lk::BpfKind::program) found[pin] = object->id;
+    }
+    return found;
+}
+
+// The guarantees that ATTACHED gives.
+std::vector<std::string> given_by(const Output &attached) {
+    std::vector<std::string> names;
+    const auto json = nlohmann::json::parse(attached.out, nullptr, false);
+    EXPECT_TRUE(json.is_object()) << attached.out << attached.err;
+    if (!json.is_object()) return names;
+    for (const auto &guarantee : json["guarantees"])
+        if (guarantee["holds"] == true) names.push_back(guarantee["name"]);
+    return names;
 }
 
 } // namespace
@@ -88,4 +112,73 @@ TEST(CliKernel, WithoutNamespaceCookiesBpfIsAsked) {
     EXPECT_EQ(world.leakbpf({"detach"}).status, 0);
     EXPECT_EQ(pins(), none);
     EXPECT_TRUE(world.leaks());
+}
+
+// A kernel that takes no program any more is no matter, whatever is required.
+TEST(CliKernel, ReplacingAPolicyLoadsNothing) {
+    if (!kernel_is_at_least(5, 14)) GTEST_SKIP() << "a program is what tells the namespace";
+    CliWorld world("kern-again");
+    const auto attach = [&world](const char *gateway) {
+        return world.leakbpf({"--json", "attach", "eth0", "--gw", gateway, "--dns", "10.42.0.1", "--serve",
+                              "tcp/2222", "--require", "uplink,identity,dns,serve"});
+    };
+    const Output first = attach("198.51.100.7");
+    ASSERT_EQ(first.status, 0) << first.err;
+    const auto loaded = programs();
+    without(SYS_bpf, BPF_PROG_LOAD, EPERM, [&] {
+        const Output again = attach("198.51.100.8");
+        EXPECT_EQ(again.status, 0) << again.err;
+        EXPECT_EQ(given_by(again), given_by(first));
+    });
+    EXPECT_EQ(programs(), loaded);
+    EXPECT_FALSE(world.leaks());
+    EXPECT_FALSE(world.gateway_reached());
+    EXPECT_TRUE(world.passes("198.51.100.8"));
+}
+
+// What nobody requires is not tried: the tunnels' programs are loaded when there is a tunnel.
+TEST(CliKernel, WithoutATunnelItsProgramsAreNotLoaded) {
+    CliWorld world("kern-tunnel");
+    const auto has = [](const char *name) {
+        for (const auto &[pin, id] : programs())
+            if (pin.ends_with(name)) return true;
+        return false;
+    };
+    std::vector<std::string> words{"eth0", "--no-follow", "--gw", "198.51.100.7", "--dns", "10.42.0.1"};
+    const Output attached = world.attach(words);
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_THAT(attached.out, testing::ContainsRegex("not given: [a-z, -]*dns"));
+    EXPECT_FALSE(has("/lk_tunnel_in"));
+    words.insert(words.end(), {"--require", "dns"});
+    ASSERT_EQ(world.attach(words).status, 0);
+    EXPECT_TRUE(has("/lk_tunnel_in"));
+    EXPECT_TRUE(has("/lk_tunnel_out"));
+}
+
+// The policy in force stays where the new one cannot have programs of its own build.
+TEST(CliKernel, WhatMayBeOfAnotherBuildIsLoadedAnew) {
+    if (!kernel_is_at_least(5, 14)) GTEST_SKIP() << "a program is what tells the namespace";
+    CliWorld world("kern-build");
+    const auto attach = [&world](const char *gateway, std::vector<std::string> more = {}) {
+        more.insert(more.begin(), {"eth0", "--no-follow", "--gw", gateway});
+        return world.attach(more);
+    };
+    ASSERT_EQ(attach("198.51.100.7").status, 0);
+    const auto loaded = programs();
+    int removed = 0;
+    for (const std::string &pin : pins())
+        if (pin.ends_with("/progs/build")) removed += std::filesystem::remove(pin);
+    ASSERT_EQ(removed, 1);
+    without(SYS_bpf, BPF_PROG_LOAD, EPERM, [&] {
+        EXPECT_NE(attach("198.51.100.8").status, 0);
+        EXPECT_NE(attach("198.51.100.8", {"--require", "uplink,identity"}).status, 0);
+    });
+    EXPECT_EQ(programs(), loaded);
+    EXPECT_FALSE(world.leaks());
+    EXPECT_TRUE(world.gateway_reached());
+    ASSERT_EQ(attach("198.51.100.8").status, 0);
+    for (const auto &[pin, id] : programs())
+        EXPECT_TRUE(!loaded.contains(pin) || loaded.at(pin) != id) << pin;
+    EXPECT_FALSE(world.gateway_reached());
+    EXPECT_TRUE(world.passes("198.51.100.8"));
 }

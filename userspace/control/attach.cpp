@@ -177,7 +177,7 @@ Result<void> check_required(const Site &site, const AttachRequest &request, cons
     const std::vector<const Policy *> asked = policies(request);
     if (std::ranges::any_of(asked, &Policy::lock_sockets)) wanted->push_back(Guarantee::lsm);
     if (wanted->empty()) return {};
-    Findings findings = foresee(site, topology, plan, request.follow || request.gate);
+    Findings findings = foresee(site, topology, plan, request.follow || request.gate, *wanted);
     if (std::ranges::any_of(asked, [](const Policy *policy) { return policy->hook == HookKind::clsact; }))
         findings.probes.tcx = Probe::no("--hook clsact");
     return require_to_attach(report_on(findings), *wanted);
@@ -187,9 +187,12 @@ Result<void> check_required(const Site &site, const AttachRequest &request, cons
 Result<void> put_guards(State &state, const AttachRequest &request, const Plan &plan,
                         const Topology &topology, const Built &built, const std::string &no_gate,
                         AttachAnswer &answer) {
+    auto wanted = parse_guarantees(request.required);
+    if (!wanted) return wanted.error();
+    if (locks_sockets(plan.document)) wanted->push_back(Guarantee::lsm);
     auto guards = state.attach_guards(socket_makers(plan.document));
     if (!guards) return guards.error();
-    auto findings = given(state, topology, plan.document, built, *guards);
+    auto findings = given(state, topology, plan.document, built, *guards, *wanted);
     if (!findings) return findings.error();
     if (!no_gate.empty()) findings->no_gate = no_gate;
     const Report report = report_on(*findings);
@@ -200,9 +203,6 @@ Result<void> put_guards(State &state, const AttachRequest &request, const Plan &
         else
             answer.not_given.emplace_back(name, judgement.why_not);
     }
-    auto wanted = parse_guarantees(request.required);
-    if (!wanted) return wanted.error();
-    if (locks_sockets(plan.document)) wanted->push_back(Guarantee::lsm);
     return require_to_attach(report, *wanted);
 }
 

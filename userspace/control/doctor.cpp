@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <initializer_list>
 
 #include "base/boot_clock.h"
 #include "control/raw_senders.h"
@@ -153,6 +154,27 @@ Result<void> add_state(const Place &place, const Topology &topology, Findings &f
     return {};
 }
 
+bool wants(const std::vector<Guarantee> &wanted, Guarantee guarantee) {
+    return std::ranges::find(wanted, guarantee) != wanted.end();
+}
+
+// What nobody asks for counts as found out. The filter itself is always asked for.
+void leave_out(KernelProbes &known, const std::vector<Guarantee> &wanted) {
+    const auto unless = [&wanted](std::initializer_list<Guarantee> rest_on_it, Probe &probe) {
+        if (std::ranges::none_of(rest_on_it, [&wanted](Guarantee each) { return wants(wanted, each); }))
+            probe = Probe::ok();
+    };
+    using enum Guarantee;
+    unless({identity, bypass_guard, compat_guard, dns}, known.sockets);
+    unless({dns}, known.tunnel);
+    unless({serve}, known.serve);
+    unless({second_gate}, known.gate);
+    unless({second_gate}, known.gate_cgroup);
+    unless({compat_guard}, known.compat);
+    unless({lsm}, known.lsm);
+    if (known.gate.works) known.gate_cgroup = Probe::ok(); // which is for kernels without
+}
+
 } // namespace
 
 Result<Diagnosis> diagnose(const std::string &bpffs, const std::string &cgroup_root_given) {
@@ -185,15 +207,19 @@ Result<Diagnosis> diagnose(const std::string &bpffs, const std::string &cgroup_r
     return Diagnosis{std::move(findings), std::move(report)};
 }
 
-Findings foresee(const Site &site, const Topology &topology, const Plan &plan, bool follow) {
+Findings foresee(const Site &site, const Topology &topology, const Plan &plan, bool follow,
+                 const std::vector<Guarantee> &wanted) {
     Findings findings = look_around();
-    findings.probes = probe_kernel();
     std::vector<UplinkHook> hooks;
+    KernelProbes known;
     bool gated = false;
     if (auto state = State::find(site.place); state && *state) {
         if (auto found = (*state)->uplink_hooks()) hooks = *std::move(found);
         gated = (*state)->gate_pinned();
+        known = (*state)->known_probes();
     }
+    leave_out(known, wanted);
+    findings.probes = probe_kernel(known);
     look_at_devices(topology, plan.built.uplinks, hooks, findings);
     findings.dns = dns_lacks(plan.document, plan.built, boot_clock_ns());
     if (taking_scope(plan.document) == no_scope)
@@ -204,8 +230,8 @@ Findings foresee(const Site &site, const Topology &topology, const Plan &plan, b
     return findings;
 }
 
-Result<Findings> given(const State &state, const Topology &topology, const Document &document,
-                       const Built &built, const std::vector<GuardHook> &guards) {
+Result<Findings> given(State &state, const Topology &topology, const Document &document, const Built &built,
+                       const std::vector<GuardHook> &guards, const std::vector<Guarantee> &wanted) {
     Findings findings = look_around();
     findings.attached = true;
     findings.guards = guards;
@@ -221,12 +247,18 @@ Result<Findings> given(const State &state, const Topology &topology, const Docum
     // What hangs there was loaded.
     auto &probes = findings.probes;
     probes.uplink = probes.clsact = probes.sockets = probes.serve = Probe::ok();
-    // Unless there is no tunnel yet: who asks for answers wants to know before it is there.
+    // Unless there is no tunnel yet: who asks for answers wants to know before it is there. To others nothing
+    // is promised until it is.
     const bool tunnel_runs =
         std::ranges::any_of(built.tunnels, [&state](int ifindex) { return state.tunnel_alive(ifindex); });
-    const bool wanted = std::ranges::any_of(
+    const bool has_resolver = std::ranges::any_of(
         document.scopes, [](const Scope &scope) { return !scope.policy.resolvers.empty(); });
-    probes.tunnel = tunnel_runs || !wanted ? Probe::ok() : probe_tunnel();
+    const bool promised = wants(wanted, Guarantee::dns) ||
+                          (findings.dns.always.empty() && findings.dns.until_tunnel.empty());
+    probes.tunnel = Probe::ok();
+    if (has_resolver && !tunnel_runs && promised)
+        if (const Result<void> loaded = state.load_tunnel_programs(); !loaded)
+            probes.tunnel = Probe::no(loaded.error().message);
     probes.tcx = std::ranges::all_of(*hooks,
                                      [](const UplinkHook &hook) {
                                          return !hook.ours_alive || hook.attachment == Attachment::tcx;

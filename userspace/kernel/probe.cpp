@@ -27,6 +27,23 @@ std::string text_of(int error) {
     return std::generic_category().message(error);
 }
 
+void try_load(const EmbeddedObject &embedded, Probe &probe) {
+    if (!probe.works) probe = probe_load(embedded);
+}
+
+void try_uplink(const EmbeddedObject &embedded, KernelProbes &probes) {
+    if (const auto uplink = load_object(embedded, "")) {
+        probes.uplink = Probe::ok();
+        const bpf_program *program = bpf_object__find_program_by_name(uplink->get(), uplink_program);
+        probe_hooks(bpf_program__fd(program), probes);
+    } else {
+        probes.uplink = Probe::no(uplink.error().message);
+        probes.tcx = probes.clsact = Probe::no("the filter's program does not load");
+    }
+}
+
+} // namespace
+
 // Attaches to the loopback of a network namespace that ends with its thread.
 void probe_hooks(int program, KernelProbes &probes) {
     constexpr int loopback = 1;
@@ -46,31 +63,17 @@ void probe_hooks(int program, KernelProbes &probes) {
     }).join();
 }
 
-} // namespace
-
-Probe probe_tunnel() {
-    return probe_load(tunnel_object());
-}
-
-KernelProbes probe_kernel() {
-    KernelProbes probes;
+KernelProbes probe_kernel(const KernelProbes &known) {
+    KernelProbes probes = known;
     const auto objects = embedded_objects();
-    const auto &uplink_object = objects.at(0), &socket_object = objects.at(1);
-    if (const auto uplink = load_object(uplink_object, "")) {
-        probes.uplink = Probe::ok();
-        const bpf_program *program = bpf_object__find_program_by_name(uplink->get(), uplink_program);
-        probe_hooks(bpf_program__fd(program), probes);
-    } else {
-        probes.uplink = Probe::no(uplink.error().message);
-        probes.tcx = probes.clsact = Probe::no("the filter's program does not load");
-    }
-    probes.sockets = probe_load(socket_object);
-    probes.tunnel = probe_tunnel();
-    probes.serve = probe_load(serve_object());
-    probes.gate = probe_load(gate_object());
-    probes.gate_cgroup = probe_load(gate_cgroup_object());
-    probes.compat = probe_load(compat_object());
-    probes.lsm = probe_load(lsm_object());
+    if (!probes.uplink.works) try_uplink(objects.at(0), probes);
+    try_load(objects.at(1), probes.sockets);
+    try_load(tunnel_object(), probes.tunnel);
+    try_load(serve_object(), probes.serve);
+    try_load(gate_object(), probes.gate);
+    try_load(gate_cgroup_object(), probes.gate_cgroup);
+    try_load(compat_object(), probes.compat);
+    try_load(lsm_object(), probes.lsm);
     return probes;
 }
 

@@ -28,8 +28,9 @@ struct KernelProbes {
     Probe lsm;         // the programs for security modules load (and may be inert all the same)
 };
 
-// Needs root.
-KernelProbes probe_kernel();
-Probe probe_tunnel(); // one of them
+// What works in KNOWN is not tried. Needs root.
+KernelProbes probe_kernel(const KernelProbes &known = {});
+// The tcx and clsact of PROBES, with the descriptor of a program that is loaded.
+void probe_hooks(int program, KernelProbes &probes);
 
 } // namespace lk

@@ -28,6 +28,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "image/map_image.h"
+#include "kernel/probe.h"
 #include "leakbpf/abi.h"
 #include "policy/policy.h"
 
@@ -150,6 +151,8 @@ class State {
     // Our programs on a tunnel, at the head of its ingress and egress chains: answers come back by them.
     // Idempotent. ETHERNET: its packets have a MAC header.
     Result<void> attach_tunnel(int ifindex, bool ethernet);
+    // Their programs, which are otherwise loaded when the first tunnel comes up.
+    Result<void> load_tunnel_programs();
     Result<void> detach_tunnel(int ifindex); // the tunnel may be gone
     std::vector<int> tunnels() const;        // that have a pin of ours, sorted
     bool tunnel_alive(int ifindex) const;    // both programs run there
@@ -173,6 +176,10 @@ class State {
     // not take is told in the answer and no error.
     Result<std::vector<GuardHook>> attach_guards(const std::vector<std::string> &makers);
     Result<std::vector<GuardHook>> guard_hooks() const;
+
+    // What is loaded, of this very build, and which hooks the kernel has for it. What is not there was not
+    // tried: it neither works nor says why not.
+    KernelProbes known_probes() const;
 
     // The second gate: what the IP stack sends on devices that are not in SPARED is judged by the host
     // record, where that says LK_POLICY_GATE. Netfilter where the kernel takes it, else cgroup. Idempotent;

@@ -36,11 +36,14 @@ Result<void> note_device(const Pins &pins, int ifindex, bool ethernet) {
 
 } // namespace
 
+Result<void> State::load_tunnel_programs() {
+    if (auto fresh = impl_->refresh(); !fresh) return fresh;
+    return want_tunnel_programs(impl_->pins, impl_->maps.word.raw().id(), impl_->programs);
+}
+
 Result<void> State::attach_tunnel(int ifindex, bool ethernet) {
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here;
-    if (auto fresh = impl_->refresh(); !fresh) return fresh;
-    auto loaded = want_tunnel_programs(impl_->pins, impl_->maps.word.raw().id(), impl_->programs);
-    if (!loaded) return loaded;
+    if (auto loaded = load_tunnel_programs(); !loaded) return loaded;
     const Keeper keeper{impl_->pins};
     if (auto noted = note_device(impl_->pins, ifindex, ethernet); !noted) return noted;
     for (const auto &side : sides(impl_->pins, ifindex))
