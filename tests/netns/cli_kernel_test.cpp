@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -133,6 +134,24 @@ TEST(CliKernel, ReplacingAPolicyLoadsNothing) {
     EXPECT_EQ(programs(), loaded);
     EXPECT_FALSE(world.leaks());
     EXPECT_FALSE(world.gateway_reached());
+    EXPECT_TRUE(world.passes("198.51.100.8"));
+}
+
+// Nor for guards that are there, or that the kernel forbids: the reasons are the same.
+TEST(CliKernel, ReplacingAPolicyReadsNoBtf) {
+    CliWorld world("kern-btf");
+    const auto attach = [&world](const char *gateway) {
+        const Output output = world.leakbpf({"--json", "attach", "eth0", "--gw", gateway});
+        EXPECT_EQ(output.status, 0) << output.err;
+        return nlohmann::json::parse(output.out, nullptr, false);
+    };
+    const auto first = attach("198.51.100.7");
+    const char *btf = "/sys/kernel/btf/vmlinux";
+    ASSERT_EQ(::mount("/dev/null", btf, nullptr, MS_BIND, nullptr), 0);
+    const auto again = attach("198.51.100.8");
+    ASSERT_EQ(::umount2(btf, MNT_DETACH), 0);
+    ASSERT_TRUE(first.contains("guarantees") && again.contains("guarantees"));
+    EXPECT_EQ(again["guarantees"], first["guarantees"]);
     EXPECT_TRUE(world.passes("198.51.100.8"));
 }
 
