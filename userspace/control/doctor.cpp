@@ -253,8 +253,8 @@ Result<Findings> given(State &state, const Topology &topology, const Document &d
         std::ranges::any_of(built.tunnels, [&state](int ifindex) { return state.tunnel_alive(ifindex); });
     const bool has_resolver = std::ranges::any_of(
         document.scopes, [](const Scope &scope) { return !scope.policy.resolvers.empty(); });
-    const bool promised = wants(wanted, Guarantee::dns) ||
-                          (findings.dns.always.empty() && findings.dns.until_tunnel.empty());
+    const bool promised =
+        wants(wanted, Guarantee::dns) || (findings.dns.always.empty() && findings.dns.until_tunnel.empty());
     probes.tunnel = Probe::ok();
     if (has_resolver && !tunnel_runs && promised)
         if (const Result<void> loaded = state.load_tunnel_programs(); !loaded)
