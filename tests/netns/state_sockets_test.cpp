@@ -204,8 +204,8 @@ TEST_F(StateSockets, WatchTellsWhatIsRefusedAndStops) {
 
     // One at a time, and ended by the descriptor. The question below takes the place for a moment, too.
     std::thread second{[&] {
-        EXPECT_TRUE(eventually(
-            [&] { return bool{state.watch(stop.get(), [](const lk_event &) { return true; })}; }));
+        EXPECT_TRUE(
+            eventually([&] { return bool{state.watch(stop.get(), [](const lk_event &) { return true; })}; }));
     }};
     world.inside([&] {
         const auto other = must(State::find(world.place()));
