@@ -83,9 +83,15 @@ TEST(StateCrash, InTheMiddleOfCommit) {
                           const auto lock = must(Lock::take(world.place(), 5s));
                           auto state = must(State::open_or_create(world.place()));
                           for (const char *gateway = gateway_text;;
-                               gateway = gateway == gateway_text ? other_text : gateway_text)
-                              must(state.commit(image_for(world.uplink(), with_others(gateway)),
-                                                document_named(gateway)));
+                               gateway = gateway == gateway_text ? other_text : gateway_text) {
+                              auto image = image_for(world.uplink(), with_others(gateway));
+                              image.gateway_sets.push_back(
+                                  image_for(0, with_others(other_text)).gateway_sets.front());
+                              image.gateway_sets.back().hosts.pop_back();
+                              must(state.commit(image, document_named(gateway)));
+                              image.gateway_sets.pop_back(); // another table, and no id is spent
+                              must(state.commit(image, document_named(gateway)));
+                          }
                       }};
         ASSERT_TRUE(victim.kill_after(up_to(150ms)));
         world.inside([&] {
