@@ -147,6 +147,7 @@ TEST(CliKernel, ReplacingAPolicyReadsNoBtf) {
     };
     const auto first = attach("198.51.100.7");
     const char *btf = "/sys/kernel/btf/vmlinux";
+    if (::access(btf, F_OK) != 0) GTEST_SKIP() << "this kernel tells no BTF";
     ASSERT_EQ(::mount("/dev/null", btf, nullptr, MS_BIND, nullptr), 0);
     const auto again = attach("198.51.100.8");
     ASSERT_EQ(::umount2(btf, MNT_DETACH), 0);
@@ -189,8 +190,10 @@ TEST(CliKernel, WhatMayBeOfAnotherBuildIsLoadedAnew) {
         if (pin.ends_with("/progs/build")) removed += std::filesystem::remove(pin);
     ASSERT_EQ(removed, 1);
     without(SYS_bpf, BPF_PROG_LOAD, EPERM, [&] {
-        EXPECT_NE(attach("198.51.100.8").status, 0);
-        EXPECT_NE(attach("198.51.100.8", {"--require", "uplink,identity"}).status, 0);
+        EXPECT_EQ(attach("198.51.100.8").status, static_cast<int>(lk::Exit::permission));
+        // What is pinned promises nothing for those that would take its place.
+        EXPECT_EQ(attach("198.51.100.8", {"--require", "uplink,identity"}).status,
+                  static_cast<int>(lk::Exit::unsupported));
     });
     EXPECT_EQ(programs(), loaded);
     EXPECT_FALSE(world.leaks());

@@ -179,6 +179,9 @@ TEST(StateCommit, SaysThatNothingIsLeft) {
     EXPECT_TRUE(here.maps.gw.free_number());
     EXPECT_EQ(Committed::sets(here.maps.gw), (Sets{{here.device().policy.gw_set, 1}}));
 
+    here.maps.set_epoch(here.maps.epoch() + 2);
+    EXPECT_FALSE(here.is_swept()) << "somebody flipped, and knew no note";
+    here.maps.set_epoch(here.maps.epoch() - 2);
     here.maps.set_next_id(here.maps.next_id() + 1);
     EXPECT_FALSE(here.is_swept()) << "somebody began one";
     here.commit(image_for(here.ifindex, other_text));

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <initializer_list>
 
 #include "base/boot_clock.h"
 #include "control/raw_senders.h"
@@ -154,27 +153,6 @@ Result<void> add_state(const Place &place, const Topology &topology, Findings &f
     return {};
 }
 
-bool wants(const std::vector<Guarantee> &wanted, Guarantee guarantee) {
-    return std::ranges::find(wanted, guarantee) != wanted.end();
-}
-
-// What nobody asks for counts as found out. The filter itself is always asked for.
-void leave_out(KernelProbes &known, const std::vector<Guarantee> &wanted) {
-    const auto unless = [&wanted](std::initializer_list<Guarantee> rest_on_it, Probe &probe) {
-        if (std::ranges::none_of(rest_on_it, [&wanted](Guarantee each) { return wants(wanted, each); }))
-            probe = Probe::ok();
-    };
-    using enum Guarantee;
-    unless({identity, bypass_guard, compat_guard, dns}, known.sockets);
-    unless({dns}, known.tunnel);
-    unless({serve}, known.serve);
-    unless({second_gate}, known.gate);
-    unless({second_gate}, known.gate_cgroup);
-    unless({compat_guard}, known.compat);
-    unless({lsm}, known.lsm);
-    if (known.gate.works) known.gate_cgroup = Probe::ok(); // which is for kernels without
-}
-
 } // namespace
 
 Result<Diagnosis> diagnose(const std::string &bpffs, const std::string &cgroup_root_given) {
@@ -218,7 +196,7 @@ Findings foresee(const Site &site, const Topology &topology, const Plan &plan, b
         gated = (*state)->gate_pinned();
         known = (*state)->known_probes();
     }
-    leave_out(known, wanted);
+    leave_out_unasked(known, wanted);
     findings.probes = probe_kernel(known);
     look_at_devices(topology, plan.built.uplinks, hooks, findings);
     findings.dns = dns_lacks(plan.document, plan.built, boot_clock_ns());
@@ -253,8 +231,8 @@ Result<Findings> given(State &state, const Topology &topology, const Document &d
         std::ranges::any_of(built.tunnels, [&state](int ifindex) { return state.tunnel_alive(ifindex); });
     const bool has_resolver = std::ranges::any_of(
         document.scopes, [](const Scope &scope) { return !scope.policy.resolvers.empty(); });
-    const bool promised =
-        wants(wanted, Guarantee::dns) || (findings.dns.always.empty() && findings.dns.until_tunnel.empty());
+    const bool promised = std::ranges::find(wanted, Guarantee::dns) != wanted.end() ||
+                          (findings.dns.always.empty() && findings.dns.until_tunnel.empty());
     probes.tunnel = Probe::ok();
     if (has_resolver && !tunnel_runs && promised)
         if (const Result<void> loaded = state.load_tunnel_programs(); !loaded)

@@ -24,7 +24,8 @@ Findings foresee(const Site &site, const Topology &topology, const Plan &plan, b
                  const std::vector<Guarantee> &wanted);
 
 // Of what is given, from the hooks that are there and what attach_guards() answered. Nothing is loaded but
-// the tunnels' programs, where there is no tunnel yet and WANTED has the answers that come by one.
+// the tunnels' programs, where there is no tunnel yet, and WANTED has the answers that come by one or they
+// would be promised.
 Result<Findings> given(State &state, const Topology &topology, const Document &document, const Built &built,
                        const std::vector<GuardHook> &guards, const std::vector<Guarantee> &wanted);
 

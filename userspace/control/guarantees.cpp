@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <sstream>
 
 #include "base/text.h"
@@ -362,6 +363,21 @@ Report report_on(const Findings &findings) {
     }
     report.notes = notes_on(findings);
     return report;
+}
+
+void leave_out_unasked(KernelProbes &known, const std::vector<Guarantee> &wanted) {
+    using enum Guarantee;
+    const auto unless = [&wanted](std::initializer_list<Guarantee> rest_on_it, Probe &probe) {
+        if (std::ranges::find_first_of(rest_on_it, wanted) == rest_on_it.end()) probe = Probe::ok();
+    };
+    unless({identity, bypass_guard, compat_guard, dns}, known.sockets);
+    unless({dns}, known.tunnel);
+    unless({serve}, known.serve);
+    unless({second_gate}, known.gate);
+    unless({second_gate}, known.gate_cgroup);
+    unless({compat_guard}, known.compat);
+    unless({lsm}, known.lsm);
+    if (known.gate.works) known.gate_cgroup = Probe::ok(); // which is for kernels without
 }
 
 Result<void> require(const Report &report, const std::vector<Guarantee> &wanted) {

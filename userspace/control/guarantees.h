@@ -47,6 +47,9 @@ struct Report {
 };
 Report report_on(const Findings &findings);
 
+// What none of WANTED rests on counts in KNOWN as found out. The filter itself is always asked for.
+void leave_out_unasked(KernelProbes &known, const std::vector<Guarantee> &wanted);
+
 // Exit::unsupported, naming every one of WANTED that does not hold, and why. A policy may be attached before
 // there is a tunnel, so what only waits for one is enough to attach.
 Result<void> require(const Report &report, const std::vector<Guarantee> &wanted);

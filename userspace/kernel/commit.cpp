@@ -194,8 +194,9 @@ Result<void> Committer::recover(const KernelMaps &maps, const Pins &pins) {
     table_.reset();
     // An older build keeps no note, and may have died with a table of its own in place.
     if (is_swept(pins, maps.epoch(), maps.next_id()) && maps.gw.free_number()) return {};
-    // Whoever flipped the word last may have died before the grace period was over.
-    if (maps.epoch() != 0 && !wait_grace_period())
+    // Whoever flipped the word last may have died before the grace period was over. Before the first flip
+    // there is nobody to wait for, but without a way to wait there would be no second one.
+    if (!(maps.epoch() == 0 ? can_wait_grace_period() : wait_grace_period()))
         return unsupported(
             "this kernel offers no way to wait for running BPF programs (membarrier and maps of "
             "maps both failed), so a policy cannot be replaced safely");

@@ -22,4 +22,9 @@ bool wait_grace_period() {
     return inner && outer && bpf_map_update_elem(outer.get(), &zero, &fd, BPF_ANY) == 0;
 }
 
+bool can_wait_grace_period() {
+    const auto offered = syscall(__NR_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+    return (offered > 0 && (offered & MEMBARRIER_CMD_GLOBAL) != 0) || wait_grace_period();
+}
+
 } // namespace lk

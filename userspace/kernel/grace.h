@@ -7,4 +7,7 @@ namespace lk {
 // wait.
 bool wait_grace_period();
 
+// Whether there is one, found out without waiting where the kernel tells.
+bool can_wait_grace_period();
+
 } // namespace lk

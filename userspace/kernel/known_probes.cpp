@@ -19,13 +19,15 @@ KernelProbes State::known_probes() const {
     probes.gate = there(gate_netfilter_program);
     probes.gate_cgroup = there(gate_cgroup_program);
     if (const auto guards = guard_hooks()) {
-        const auto alive = [&](bool lsm) {
-            return std::ranges::all_of(*guards, [lsm](const GuardHook &guard) {
-                return guard.alive || (guard.name != "compat") != lsm;
-            });
+        const auto alive = [&guards](bool compat) {
+            const auto asked_for = [compat](const GuardHook &guard) {
+                return (guard.name == "compat") == compat;
+            };
+            return std::ranges::all_of(
+                *guards, [&](const GuardHook &guard) { return guard.alive || !asked_for(guard); });
         };
-        probes.compat = alive(false) ? Probe::ok() : Probe();
-        probes.lsm = alive(true) ? Probe::ok() : Probe();
+        probes.compat = alive(true) ? Probe::ok() : Probe();
+        probes.lsm = alive(false) ? Probe::ok() : Probe();
     }
     probe_hooks(impl_->program(uplink_program).fd.get(), probes);
     return probes;

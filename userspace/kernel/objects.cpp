@@ -61,7 +61,9 @@ EmbeddedObject lsm_object() {
     return {"lk_lsm", bytes(skeleton::lk_lsm__elf_bytes)};
 }
 
-static std::uint64_t digest_of_all() {
+namespace {
+
+std::uint64_t digest_of_all() {
     std::uint64_t digest = 0xcbf29ce484222325; // FNV-1a
     const auto add = [&digest](const EmbeddedObject &object) {
         for (const auto &part : {object.bytes, object.exact})
@@ -78,6 +80,8 @@ static std::uint64_t digest_of_all() {
     add(lsm_object());
     return digest;
 }
+
+} // namespace
 
 std::uint64_t embedded_digest() {
     static const std::uint64_t digest = digest_of_all();

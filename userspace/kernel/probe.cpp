@@ -60,6 +60,8 @@ void probe_hooks(int program, KernelProbes &probes) {
             probes.tcx = Probe::no(link == -EINVAL ? "this kernel has none (Linux 6.6)" : text_of(-link));
         const auto attached = attach_clsact(loopback, program, [] { return Result<void>(); });
         probes.clsact = attached ? Probe::ok() : Probe::no(attached.error().message);
+        // Namespaces end when the kernel gets to it, and until then the program would be held.
+        (void)detach_clsact(loopback, [](const TcObject &) { return true; });
     }).join();
 }
 

@@ -53,6 +53,31 @@ std::string why_not(const Findings &findings, Guarantee guarantee) {
     return report_on(findings).of(guarantee).why_not;
 }
 
+// What is not tried for a guarantee changes nothing that is said of it.
+TEST(Guarantees, WhatIsLeftOutIsNotWhatTheyRestOn) {
+    Probe KernelProbes::*const probes[] = {
+        &KernelProbes::sockets,     &KernelProbes::tunnel, &KernelProbes::serve, &KernelProbes::gate,
+        &KernelProbes::gate_cgroup, &KernelProbes::compat, &KernelProbes::lsm};
+    unsigned left_out = 0, tried = 0;
+    for (const auto &judgement : report_on(well()).guarantees)
+        for (const bool gate : {true, false})
+            for (const auto probe : probes) {
+                KernelProbes known;
+                if (gate) known.gate = Probe::ok();
+                leave_out_unasked(known, {judgement.guarantee});
+                EXPECT_FALSE(known.uplink.works);
+                Findings with = well(), without = well();
+                if (!gate) with.probes.gate = without.probes.gate = Probe::no("refused");
+                without.probes.*probe = Probe::no("refused");
+                const bool matters =
+                    why_not(with, judgement.guarantee) != why_not(without, judgement.guarantee);
+                EXPECT_TRUE(!matters || (known.*probe).works == (probe == &KernelProbes::gate && gate));
+                ++((known.*probe).works ? left_out : tried);
+            }
+    EXPECT_GT(left_out, tried);
+    EXPECT_GT(tried, 10u);
+}
+
 TEST(Guarantees, AllHoldWhereAllIsWell) {
     EXPECT_THAT(missing(well()), IsEmpty());
     EXPECT_THAT(missing(attached()), IsEmpty());
