@@ -36,8 +36,8 @@ class Tunnel {
                        "route add 10.9.0.2/32 dev h0 src 198.51.100.7\n"
                        "link add wg0 type wireguard");
         world.host().ip("link add wg0 type wireguard");
-        at_isp({"private-key", far_.path, "listen-port", std::to_string(server_port), "peer", near_.pub,
-                "allowed-ips", "10.43.0.2/32,2001:db8:43::2/128"});
+        at_isp({"private-key", far_.path, "listen-port", std::to_string(server_port)});
+        know_client();
         at_host({"private-key", near_.path, "fwmark", marked ? mark : "0"});
         add_peer();
         world.isp().ip("link set wg0 addrgenmode none\nlink set wg0 up\naddr add 10.43.0.1/24 dev wg0\n"
@@ -56,6 +56,8 @@ class Tunnel {
         at_host({"peer", far_.pub, "allowed-ips", "0.0.0.0/0,::/0", "endpoint",
                  wg_endpoint(gateway, server_port)});
     }
+    void know_client() { at_isp({"peer", near_.pub, "allowed-ips", "10.43.0.2/32,2001:db8:43::2/128"}); }
+    void forget_client() { at_isp({"peer", near_.pub, "remove"}); }
     void remove_peer() { at_host({"peer", far_.pub, "remove"}); }
     std::string show(const char *what) {
         return must_say({"wg", "show", "wg0", what}, {.netns = world.host().fd()});
@@ -129,6 +131,7 @@ constexpr Policy any_port{"any_port", "", false}, one_port{"one_port", ":51820/u
     strict_moved{"strict_moved", ":51821/udp", true};
 
 class WireGuardWith : public WireGuard, public testing::WithParamInterface<Shape> {};
+class WireGuardAlone : public WireGuardWith {};
 
 } // namespace
 
@@ -178,9 +181,28 @@ TEST_P(WireGuardWith, CarriesTheApplicationAndNothingPassesBeside) {
     EXPECT_TRUE(tunnel.comes_up());
 }
 
+// Fifteen seconds after data that nobody answered, and every five from then on, by a timer: in nobody's name.
+TEST_P(WireGuardAlone, BeginsANewSession) {
+    const auto [family, policy] = GetParam();
+    Tunnel tunnel(family, policy.strict);
+    tunnel.attach(policy);
+    ASSERT_TRUE(tunnel.comes_up()) << tunnel.world.leakbpf({"status"}).out;
+    const std::string before = tunnel.show("latest-handshakes");
+    tunnel.forget_client();
+    EXPECT_FALSE(tunnel.answers());
+    const std::size_t since = tunnel.world.capture().position();
+    EXPECT_TRUE(eventually([&] { return tunnel.outer(server_port, since) > 0; }, 40s));
+    tunnel.know_client();
+    EXPECT_TRUE(eventually([&] { return tunnel.show("latest-handshakes") != before; }, 20s));
+    EXPECT_TRUE(tunnel.answers());
+    EXPECT_FALSE(tunnel.in_the_clear());
+}
+
 INSTANTIATE_TEST_SUITE_P(Policies, WireGuardWith,
                          testing::Values(Shape{4, any_port}, Shape{4, one_port}, Shape{4, strict},
                                          Shape{6, any_port}, Shape{6, strict}),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Policies, WireGuardAlone, testing::Values(Shape{4, one_port}, Shape{6, strict}),
                          name_of);
 
 TEST_F(WireGuard, TheServersPortMoves) {
