@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Refusing is quick: a refused TCP connect fails with ECONNREFUSED in less time than an allowed one to the
-// same distance takes, local and forwarded, and a refused datagram of a connected socket is told at the next
-// call.
+// Who is refused is told: a refused TCP connect fails with ECONNREFUSED before it tries again, local and
+// forwarded, and a refused datagram of a connected socket is told at the next call. How quick that is
+// measures scripts/bench speed.
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <vector>
 
@@ -23,33 +21,22 @@ using namespace lk::harness;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr int rounds = 100;
 
-struct Attempt {
-    int error;
-    double us;
-};
-
-Attempt attempt(const Ip &to, std::uint16_t port, const Ip *source, const char *device = nullptr) {
+// The error of a connect that has less than a second, after which the SYN is sent again (RFC 6298, section
+// 2).
+int attempt(const Ip &to, std::uint16_t port, const Ip *source, const char *device = nullptr) {
     Fd fd(socket(to.family == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    timeval limit{2, 0};
+    timeval limit{0, 900'000};
     setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); // connect's time limit too
     if (device)
         setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, device, static_cast<socklen_t>(strlen(device)));
     if (source) {
         SockAddr own(*source, 0);
-        if (bind(fd.get(), own.get(), own.length) < 0) return {errno, 0};
+        if (bind(fd.get(), own.get(), own.length) < 0) return errno;
     }
     SockAddr address(to, port);
-    auto start = Clock::now();
-    int error = connect(fd.get(), address.get(), address.length) == 0 ? 0 : errno;
-    return {error, std::chrono::duration<double, std::micro>(Clock::now() - start).count()};
-}
-
-double median(std::vector<double> values) {
-    std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2), values.end());
-    return values[values.size() / 2];
+    return connect(fd.get(), address.get(), address.length) == 0 ? 0 : errno;
 }
 
 struct Place {
@@ -91,24 +78,16 @@ Ip refused_of(const Place &place) {
 
 class Refusal : public testing::TestWithParam<Place> {};
 
-TEST_P(Refusal, OfAConnectionIsQuickerThanAllowingIt) {
+TEST_P(Refusal, OfAConnectionIsToldBeforeItTriesAgain) {
     Place place = GetParam();
     Seat seat = seat_of(place);
     Ip source = place.family == 4 ? seat.source4 : seat.source6;
-    std::vector<double> allowed, refused;
     seat.netns->inside([&] {
-        for (int round = 0; round < rounds; round++) { // in turns: a busy machine slows both
-            Attempt one = attempt(gateway_of(place), 443, &source);
-            ASSERT_EQ(one.error, 0) << "round " << round << ": the gateway does not answer";
-            allowed.push_back(one.us);
-            Attempt other = attempt(refused_of(place), 443, &source);
-            ASSERT_EQ(other.error, ECONNREFUSED) << "round " << round << ": " << strerror(other.error);
-            refused.push_back(other.us);
+        for (int round = 0; round < rounds; round++) {
+            ASSERT_EQ(attempt(gateway_of(place), 443, &source), 0) << "round " << round;
+            ASSERT_EQ(attempt(refused_of(place), 443, &source), ECONNREFUSED) << "round " << round;
         }
     });
-    fmt::print("{}: median of {}: refused {:.0f} us, allowed {:.0f} us\n", place.name, rounds,
-               median(refused), median(allowed));
-    EXPECT_LT(median(refused), median(allowed));
 }
 
 TEST_P(Refusal, OfADatagramIsToldAtTheNextCall) {
@@ -152,15 +131,14 @@ TEST(RefusalWithReversePathFilter, NothingHangsButTheDocumentedCase) {
             // Pinned: the routes lead into the tunnel.
             Ip tunneled = Ip::of(family == 4 ? "203.0.113.20" : "2001:db8:f:20::1");
             with_tunnel.host().inside([&] {
-                EXPECT_EQ(attempt(steered, 443, nullptr).error, ECONNREFUSED)
+                EXPECT_EQ(attempt(steered, 443, nullptr), ECONNREFUSED)
                     << "rp_filter " << filter << ", IPv" << family;
-                Attempt pinned = attempt(tunneled, 443, nullptr, "eth0");
+                int pinned = attempt(tunneled, 443, nullptr, "eth0");
                 if (std::string(filter) == "1" && family == 4) {
-                    fmt::print("rp_filter 1, pinned to the uplink: {}\n", strerror(pinned.error));
-                    EXPECT_NE(pinned.error, 0);
+                    fmt::print("rp_filter 1, pinned to the uplink: {}\n", strerror(pinned));
+                    EXPECT_NE(pinned, 0);
                 } else {
-                    EXPECT_EQ(pinned.error, ECONNREFUSED)
-                        << "pinned, rp_filter " << filter << ", IPv" << family;
+                    EXPECT_EQ(pinned, ECONNREFUSED) << "pinned, rp_filter " << filter << ", IPv" << family;
                 }
             });
         }

@@ -94,6 +94,7 @@ Result<GateKind> State::attach_gate(const std::map<int, lk_spare> &spared) {
     auto loaded = want_gate_program(impl_->pins, impl_->maps.word.raw().id(), impl_->programs);
     if (!loaded) return loaded.error();
     const Keeper keeper{impl_->pins};
+    if (auto told = impl_->tell_links_guard(); !told) return told.error(); // before there is a link
     if (auto known = spare(spared); !known) return known.error();
     if (impl_->programs.contains(gate_netfilter_program)) {
         for (const auto &family : families)
@@ -101,14 +102,12 @@ Result<GateKind> State::attach_gate(const std::map<int, lk_spare> &spared) {
                 !done)
                 return done.error();
         if (auto dropped = drop(impl_->pins.gate_link(cgroup_name)); !dropped) return dropped.error();
-        if (auto told = impl_->tell_links_guard(); !told) return told.error();
         return GateKind::netfilter;
     }
     auto done = attach_cgroup(impl_->pins, impl_->program(gate_cgroup_program), impl_->place.cgroup_root);
     if (!done) return done.error();
     for (const auto &family : families) // of a build whose program this kernel took
         if (auto dropped = drop(impl_->pins.gate_link(family.name)); !dropped) return dropped.error();
-    if (auto told = impl_->tell_links_guard(); !told) return told.error();
     return GateKind::cgroup;
 }
 

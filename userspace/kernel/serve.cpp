@@ -45,8 +45,8 @@ Result<void> State::attach_serve(int ifindex) {
     const auto &program = impl_->program(serve_program);
     if (!is_on(side, ifindex, program) && !tcx::available())
         if (auto room = check_room(ifindex); !room) return room;
-    if (auto done = attach_side(impl_->pins, ifindex, side, program); !done) return done;
-    return impl_->tell_links_guard();
+    if (auto told = impl_->tell_links_guard(); !told) return told; // before there is a link
+    return attach_side(impl_->pins, ifindex, side, program);
 }
 
 Result<void> State::detach_serve(int ifindex) {

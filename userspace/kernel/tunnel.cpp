@@ -45,11 +45,12 @@ Result<void> State::attach_tunnel(int ifindex, bool ethernet) {
     if (auto here = check_namespace(impl_->place.netns_cookie); !here) return here;
     if (auto loaded = load_tunnel_programs(); !loaded) return loaded;
     const Keeper keeper{impl_->pins};
+    if (auto told = impl_->tell_links_guard(); !told) return told; // before there is a link
     if (auto noted = note_device(impl_->pins, ifindex, ethernet); !noted) return noted;
     for (const auto &side : sides(impl_->pins, ifindex))
         if (auto done = attach_side(impl_->pins, ifindex, side, impl_->program(side.program)); !done)
             return done;
-    return impl_->tell_links_guard();
+    return {};
 }
 
 Result<void> State::detach_tunnel(int ifindex) {
