@@ -80,11 +80,12 @@ static std::optional<bool> kernel_can_send(const std::string &vector) {
         const char *vector;
         int major, minor;
     } needs[] = {
-        {"tcp_mptcp", 5, 15},                // Debian's 5.10 is built without
-        {"udp_mark_forged", 5, 17},          // SO_MARK by CAP_NET_RAW
-        {"rule_for_a_forged_mark", 5, 17},   // the same
-        {"udp_unicast_if_connected", 5, 18}, // the option counts at connect()
-        {"kernel_mptcp_subflow", 5, 15},     // the kernel adds subflows that userspace configured
+        {"tcp_mptcp", 5, 15},                   // Debian's 5.10 is built without
+        {"udp_mark_forged", 5, 17},             // SO_MARK by CAP_NET_RAW
+        {"rule_for_a_forged_mark", 5, 17},      // the same
+        {"serverip_strict_forged_mark", 5, 17}, // the same
+        {"udp_unicast_if_connected", 5, 18},    // the option counts at connect()
+        {"kernel_mptcp_subflow", 5, 15},        // the kernel adds subflows that userspace configured
     };
     // Kernels after 6.18 are taking it out.
     if (vector == "udplite") return !kernel_is_at_least(6, 19) || has_protocol(SOCK_DGRAM, IPPROTO_UDPLITE);
