@@ -176,6 +176,23 @@ TEST(CliKernel, WithoutATunnelItsProgramsAreNotLoaded) {
 }
 
 // The policy in force stays where the new one cannot have programs of its own build.
+// What a kernel that tells no BTF gives: all that rests on the core objects.
+TEST(CliKernel, WithoutBtfOfTheKernelTheFilterHolds) {
+    CliWorld world("kern-nobtf");
+    const char *btf = "/sys/kernel/btf/vmlinux";
+    const bool told = ::access(btf, F_OK) == 0;
+    ASSERT_TRUE(!told || ::mount("/dev/null", btf, nullptr, MS_BIND, nullptr) == 0);
+    const Output attached =
+        world.attach({"eth0", "--gw", "198.51.100.7", "--dns", "10.42.0.1", "--serve", "tcp/2222",
+                      "--require", "uplink,first,identity,bypass-guard,serve"});
+    const Output doctor = world.leakbpf({"doctor"});
+    ASSERT_TRUE(!told || ::umount2(btf, MNT_DETACH) == 0);
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_NE(doctor.out.find("weaker here: what sockets send is held"), std::string::npos) << doctor.out;
+    EXPECT_FALSE(world.leaks());
+    EXPECT_TRUE(world.gateway_reached());
+}
+
 TEST(CliKernel, WhatMayBeOfAnotherBuildIsLoadedAnew) {
     if (!kernel_is_at_least(5, 14)) GTEST_SKIP() << "a program is what tells the namespace";
     CliWorld world("kern-build");
