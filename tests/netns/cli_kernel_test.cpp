@@ -175,7 +175,6 @@ TEST(CliKernel, WithoutATunnelItsProgramsAreNotLoaded) {
     EXPECT_TRUE(has("/lk_tunnel_out"));
 }
 
-// The policy in force stays where the new one cannot have programs of its own build.
 // What a kernel that tells no BTF gives: all that rests on the core objects.
 TEST(CliKernel, WithoutBtfOfTheKernelTheFilterHolds) {
     CliWorld world("kern-nobtf");
@@ -193,6 +192,7 @@ TEST(CliKernel, WithoutBtfOfTheKernelTheFilterHolds) {
     EXPECT_TRUE(world.gateway_reached());
 }
 
+// The policy in force stays where the new one cannot have programs of its own build.
 TEST(CliKernel, WhatMayBeOfAnotherBuildIsLoadedAnew) {
     if (!kernel_is_at_least(5, 14)) GTEST_SKIP() << "a program is what tells the namespace";
     CliWorld world("kern-build");
