@@ -29,7 +29,8 @@ Fd listener(int type, std::uint16_t port) {
     any.sin6_port = htons(port);
     if (bind(fd.get(), reinterpret_cast<sockaddr *>(&any), sizeof(any)) < 0)
         throw std::runtime_error(fmt::format("responder: port {}: {}", port, strerror(errno)));
-    if (type == SOCK_STREAM && listen(fd.get(), 64) < 0) throw std::runtime_error("responder: listen");
+    // The longest queue: a sender that is faster than this process would have its SYN dropped by a full one.
+    if (type == SOCK_STREAM && listen(fd.get(), SOMAXCONN) < 0) throw std::runtime_error("responder: listen");
     return fd;
 }
 
