@@ -51,14 +51,14 @@ static __noinline int lk_is_vpn_daemon(const struct lk_policy *policy, __u32 uid
 
 SEC("netfilter")
 int lk_gate_filter(struct bpf_nf_ctx *ctx) {
-    const struct lk_host *host = lk_gate_host();
-    if (!host) return LK_NF_ACCEPT;
     const struct net_device *device = ctx->state->out;
     const __u32 ifindex = device->ifindex;
     struct sk_buff *skb = ctx->skb;
+    if (device->flags & LK_IFF_LOOPBACK) return LK_NF_ACCEPT;
     const __u32 spares = lk_spares(ifindex);
-    if ((device->flags & LK_IFF_LOOPBACK) || spares == LK_SPARE_ALL || lk_is_tunnel(device))
-        return LK_NF_ACCEPT;
+    if (spares == LK_SPARE_ALL) return LK_NF_ACCEPT; /* nearly all packets: no other look before this one */
+    const struct lk_host *host = lk_gate_host();
+    if (!host || lk_is_tunnel(device)) return LK_NF_ACCEPT;
     if (spares && !lk_by_router(skb, ctx->state->pf)) return LK_NF_ACCEPT;
 
     struct lk_pkt pkt = {};

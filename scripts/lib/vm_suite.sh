@@ -94,7 +94,7 @@ vm_records() { sed -n "s/^::lk $2 //p" "$1/output"; }
 # Differences between what was skipped and what KERNEL's list says, both ways; entries that told nothing; and whatever says
 # that the run did not come to its end.
 vm_findings() {
-    local kernel=$1 dir=$2 status=$3 name command
+    local kernel=$1 dir=$2 status=$3 name command passed failed skipped
     while read -r _ name _ command; do
         if [ -z "$command" ]; then
             say "$name: its program is not built"
@@ -107,8 +107,9 @@ vm_findings() {
     vm_records "$dir" result | awk -v said="$(vm_records "$dir" skip | wc -l)" '
         { skipped += $6 }
         END { if (skipped != said) print skipped " tests were skipped, and " said + 0 " are named" }'
-    vm_records "$dir" result | while read -r _ name status _; do
+    vm_records "$dir" result | while read -r _ name status passed failed skipped _; do
         case $status in 0 | 77) ;; *) say "$name: status $status" ;; esac
+        [ $((passed + skipped + failed)) -gt 0 ] || say "$name: none of its tests ran"
     done
     sed 's/ *#.*//; /^$/d' "${expected:-$vm_tests/expected/$kernel.txt}" | sort -u >"$dir/expected"
     vm_records "$dir" skip | sort -u >"$dir/skipped"

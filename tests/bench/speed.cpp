@@ -24,7 +24,8 @@ struct Part {
 
 constexpr Part parts[] = {{"packets", measure_packets, true}, {"flows", measure_flows, true},
                           {"dns", measure_dns, false},        {"sizes", measure_sizes, false},
-                          {"load", measure_load, true},       {"replace", measure_replace, true}};
+                          {"load", measure_load, true},       {"replace", measure_replace, true},
+                          {"profile", measure_profile, false}};
 
 struct Options {
     Plan plan;

@@ -51,5 +51,6 @@ void measure_dns(const Plan &plan, SpeedReport &report);
 void measure_sizes(const Plan &plan, SpeedReport &report);
 void measure_load(const Plan &plan, SpeedReport &report);
 void measure_replace(const Plan &plan, SpeedReport &report);
+void measure_profile(const Plan &plan, SpeedReport &report);
 
 } // namespace lk::bench

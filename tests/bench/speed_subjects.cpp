@@ -43,6 +43,13 @@ Subject floor_program() {
             }};
 }
 
+Subject both_floors() {
+    return {.name = "empty-both", .title = "empty tcx and netfilter", .set_up = [](SpeedWorld &world) {
+                world.attach_floor();
+                world.attach_gate_floor();
+            }};
+}
+
 Subject plain(const Policy &policy) {
     return applied("leakbpf", "leakbpf", policy, {});
 }

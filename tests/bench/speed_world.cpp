@@ -10,12 +10,14 @@
 
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include "bench/speed_sender.h"
 #include "harness/must.h"
 #include "harness/responder.h"
 #include "harness/sandbox.h"
+#include "kernel/netfilter.h"
 #include "kernel/tcx.h"
 #include "speed.skel.h"
 
@@ -180,6 +182,18 @@ void SpeedWorld::attach_floor() {
             Fd(tcx::create_link(bpf_program__fd(programs_->progs.lk_floor), net_.host().ifindex("eth0")));
     });
     must(static_cast<bool>(floor_), "the empty program");
+}
+
+void SpeedWorld::attach_gate_floor() {
+    const bpf_insn accepts[] = {{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1},
+                                {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+    LIBBPF_OPTS(bpf_prog_load_opts, options,
+                .expected_attach_type = static_cast<bpf_attach_type>(netfilter::attach_type));
+    const Fd program(bpf_prog_load(static_cast<bpf_prog_type>(netfilter::program_type), "lk_gate_floor",
+                                   "Dual BSD/GPL", accepts, std::size(accepts), &options));
+    must(static_cast<bool>(program), "loading an empty program for netfilter");
+    net_.host().inside([&, this] { gate_floor_ = Fd(netfilter::create_link(program.get(), AF_INET)); });
+    must(static_cast<bool>(gate_floor_), "the empty program at netfilter");
 }
 
 std::string SpeedWorld::file(const std::string &name, const std::string &text) const {

@@ -38,6 +38,7 @@ struct Subject {
 // The same text in any filter that has a size.
 Subject unfiltered(bool twin);
 Subject floor_program();
+Subject both_floors(); // an empty program in each place where leakbpf has one for packets
 Subject plain(const Policy &policy);
 Subject alone(const Policy &policy); // without a follower, and so without the second gate
 Subject strict();
@@ -78,6 +79,7 @@ class SpeedWorld {
     // Throws with the program's words where it fails.
     void must_run(const std::vector<std::string> &argv, const std::string &input = {});
     void attach_floor();
+    void attach_gate_floor();                                                 // throws below Linux 6.4
     std::string file(const std::string &name, const std::string &text) const; // its path
 
   private:
@@ -85,7 +87,7 @@ class SpeedWorld {
     harness::World net_;
     std::string cgroup_;
     std::unique_ptr<lk_speed, void (*)(lk_speed *)> programs_;
-    Fd far_side_, floor_;
+    Fd far_side_, floor_, gate_floor_;
     Fd channel_;
     bool guarded_ = false;
     std::unique_ptr<harness::Helper> reader_, sender_;

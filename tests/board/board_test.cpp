@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "board/elsewhere.h"
 #include "board/report.h"
 
 namespace lk::board {
@@ -120,17 +121,46 @@ TEST(Score, WhatABusyMachineMayHaveLostIsDoubtful) {
     EXPECT_EQ(doubtful(cases, {peer("none")}, {leakbpf}).size(), 1u); // the query was not seen
 }
 
-TEST(Report, ASectionIsReplacedAndOthersStay) {
-    char path[] = "/tmp/lk-board-XXXXXX";
-    const int fd = mkstemp(path);
-    ASSERT_GE(fd, 0);
+std::string new_file() {
+    std::string path = "/tmp/lk-board-XXXXXX";
+    const int fd = mkstemp(path.data());
+    EXPECT_GE(fd, 0);
     close(fd);
+    return path;
+}
+
+TEST(Report, RunsElsewhereHaveARowForEachSetting) {
+    const Cases cases(four);
+    Peer plain = peer("leakbpf");
+    plain.leakbpf = Setting::standard;
+    const Board board = judge(cases, {peer("none"), plain},
+                              {all_pass(cases), outcomes(cases, {{"dns", held}, {"pass", passed}})});
+    const std::string path = new_file();
+    std::ofstream(path) << json(board, {.kernel = "6.1.0-7-amd64",
+                                        .cpu = "some",
+                                        .date = "2026-01-02",
+                                        .version = "9.9",
+                                        .command = "never shown"});
+    const std::string text = elsewhere({path}, "scripts/bench again");
+    std::ofstream(path) << "{}";
+    EXPECT_THROW(elsewhere({path}, ""), std::runtime_error);
+    std::remove(path.c_str());
+    EXPECT_NE(text.find("\n    scripts/bench again\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("| Linux 6.1.0-7-amd64 | leakbpf | 0 of 1 | 0 of 2 | 0 of 1 wrong | 0 | "
+                        "leakbpf 9.9, 2026-01-02 |\n"),
+              std::string::npos)
+        << text;
+    EXPECT_EQ(text.find("none"), std::string::npos);
+}
+
+TEST(Report, ASectionIsReplacedAndOthersStay) {
+    const std::string path = new_file();
     write_section(path, "one", "first\n");
     write_section(path, "two", "second\n");
     write_section(path, "one", "third\n");
     std::ifstream file(path);
     const std::string page{std::istreambuf_iterator<char>(file), {}};
-    std::remove(path);
+    std::remove(path.c_str());
     EXPECT_EQ(page.find("first"), std::string::npos);
     EXPECT_LT(page.find("third"), page.find("second"));
     EXPECT_NE(page.find("second"), std::string::npos);

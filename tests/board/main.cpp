@@ -11,14 +11,15 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "board/elsewhere.h"
 #include "board/report.h"
 
 namespace lk::board {
 namespace {
 
 struct Options {
-    std::string only, json_file, write_directory;
-    std::vector<std::string> peers;
+    std::string only, json_file, write_directory, command;
+    std::vector<std::string> peers, elsewhere;
     unsigned jobs = 0;
     bool short_form = false, list = false, cases = false;
 };
@@ -60,7 +61,9 @@ std::string read_text(const std::string &regex) {
     return regex;
 }
 
+// "-": to stdout.
 void save(const std::string &path, const std::string &text) {
+    if (path == "-") return fmt::print("{}", text);
     std::ofstream file(path);
     file << text << std::flush;
     if (!file) throw std::runtime_error("cannot write " + path);
@@ -78,6 +81,13 @@ int list(const Cases &cases) {
 }
 
 int run(const Options &options, const std::string &command) {
+    if (!options.elsewhere.empty()) {
+        const std::string text = elsewhere(options.elsewhere, options.command);
+        fmt::print("{}", text);
+        if (!options.write_directory.empty())
+            write_section(options.write_directory + "/scoreboard.md", "leaks elsewhere", text);
+        return 0;
+    }
     const Cases cases(read_text(options.only));
     if (cases.size() == 0)
         throw std::runtime_error(fmt::format("--only «{}»: no case has that in its name", options.only));
@@ -114,10 +124,12 @@ int main_of(int argc, char **argv) {
     app.add_flag("--short", options.short_form, "leakbpf, plain and strict, and no filter");
     app.add_option("--peer", options.peers, "only this one, and no filter; repeat for more");
     app.add_option("--only", options.only, "cases that have this regular expression in GROUP.CASE");
-    app.add_option("--json", options.json_file, "write everything there");
+    app.add_option("--json", options.json_file, "write everything there, «-»: to stdout");
     app.add_option("--write", options.write_directory, "write scoreboard.md and scoreboard.svg there")
         ->check(CLI::ExistingDirectory);
     app.add_option("--jobs", options.jobs, "worlds at a time (3 for each CPU)")->check(CLI::Range(1, 64));
+    app.add_option("--elsewhere", options.elsewhere, "print what these runs with --json found, and no more");
+    app.add_option("--command", options.command, "how --elsewhere is made again")->needs("--elsewhere");
     app.add_flag("--cases", options.cases, "name each case that leaked or broke");
     app.add_flag("--list", options.list, "name the cases, with what is expected plain and strict");
     CLI11_PARSE(app, argc, argv);

@@ -54,6 +54,11 @@ well
 without 'result netns netns.a'
 says "netns.a: told nothing (the guest's status: 0)"
 
+# An entry of which no test is dealt to this kernel.
+well
+sed -i 's/netns.a 0 1 0/netns.a 0 0 0/' "$work/run/output"
+says 'netns.a: none of its tests ran'
+
 # A guest that died after its last entry, and one that could not write down what it skipped.
 well
 status=125

@@ -16,7 +16,8 @@ struct TestName {
 // The full names of those that are not of PART, "INDEX/COUNT[:TEXT]"; with TEXT in their names they are of
 // every part. Tests that differ only in what follows a '.' or '/' in their name, and else those of a suite,
 // are dealt out in turn; which part begins, and in which order they are, is as good as random and always the
-// same. Throws where PART is no part.
+// same. No part is empty: where there are fewer tests than parts, some are of more than one. Throws where
+// PART is no part.
 std::vector<std::string> of_other_parts(const std::vector<TestName> &tests, const std::string &part);
 
 // Takes these out of this run's filter.

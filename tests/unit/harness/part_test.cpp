@@ -67,6 +67,20 @@ TEST(Part, WhatIsNamedIsOfAll) {
                     testing::IsSupersetOf({"Hook/State.Commits/tcx", "Hook/State.Commits/clsact"}));
 }
 
+TEST(Part, IsNeverEmpty) {
+    const std::vector<TestName> few{{"Cli", "One"}, {"Cli", "Two"}};
+    std::set<std::string> run;
+    for (const char *which : {"0/8", "1/8", "2/8", "3/8", "4/8", "5/8", "6/8", "7/8"}) {
+        const auto others = of_other_parts(few, which);
+        ASSERT_EQ(others.size(), 1u) << which;
+        run.insert(others.front());
+    }
+    EXPECT_EQ(run.size(), 2u);
+    EXPECT_TRUE(of_other_parts({}, "0/8").empty());
+    EXPECT_THAT(of_other_parts({{"Cli", "One"}, {"Hook", "Two"}}, "1/8:Hook"),
+                testing::ElementsAre("Cli.One"));
+}
+
 TEST(Part, NoPart) {
     for (const char *which : {"", "1", "4/4", "x/2", "1/0"})
         EXPECT_THROW(of_other_parts(tests(), which), std::runtime_error) << which;
