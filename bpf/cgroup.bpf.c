@@ -18,17 +18,15 @@
 #include "dns.h"
 #include "identity.h"
 #include "portal.h"
+#include "sock_names.h"
 #include "tell.h"
 
 #define LK_AF_INET6            10
 #define LK_SOL_PACKET          263
 #define LK_PACKET_QDISC_BYPASS 20
 #define LK_SOL_XDP             283
-#define LK_CONNECTED           1 /* TCP_ESTABLISHED, of datagram sockets too */
 
-/* sock_addr and setsockopt programs: 1 lets the call go on, 0 is EPERM. */
-#define LK_GO_ON 1
-#define LK_EPERM 0
+#define LK_EPERM 0 /* of a setsockopt program */
 
 SEC("cgroup/sock_create")
 int lk_sock_create(struct bpf_sock *ctx) {
@@ -54,11 +52,6 @@ static __always_inline int lk_connecting_daemon(const struct lk_policy *policy, 
     return 0;
 }
 
-static __always_inline int lk_is_loopback(const struct lk_addr *addr) {
-    if (lk_addr_mapped(addr)) return (addr->w[3] & LK_HTONL(0xff000000)) == LK_HTONL(0x7f000000);
-    return lk_addr_is6(addr, 0, 0, 0, 1);
-}
-
 /* Does a gateway entry name TCP or UDP port 53 of this address? */
 static __always_inline int lk_is_dns_gateway(const struct lk_policy *policy, const struct lk_addr *addr,
                                              __u8 proto) {
@@ -80,20 +73,6 @@ static __always_inline int lk_is_boot_server(const struct lk_policy *policy, con
     if (!(policy->flags & (lk_addr_mapped(addr) ? LK_POLICY_BOOTSTRAP4 : LK_POLICY_BOOTSTRAP6))) return 0;
     struct lk_boot key = {.set = policy->gw_set, .server = *addr};
     return lk_lookup_boot(&key) != NULL;
-}
-
-/* The resolver that serves a query to this server, or NULL. An IPv4 one serves both families. */
-static __always_inline const struct lk_addr *lk_resolver_for(const struct lk_policy *policy,
-                                                             const struct lk_addr *asked, __be16 *port) {
-    if (!lk_addr_mapped(asked) && (policy->flags & LK_POLICY_RESOLVER6)) {
-        *port = policy->resolver6_port;
-        return &policy->resolver6;
-    }
-    if (policy->flags & LK_POLICY_RESOLVER4) {
-        *port = policy->resolver4_port;
-        return &policy->resolver4;
-    }
-    return NULL;
 }
 
 static __noinline int lk_report_rewrite(struct bpf_sock_addr *ctx, enum lk_hook hook,
@@ -173,34 +152,9 @@ static __always_inline int lk_rewrite_dns(struct bpf_sock_addr *ctx, enum lk_hoo
     return 1;
 }
 
-/* What the call names, of an IPv4 and of an IPv6 program. */
-static __always_inline int lk_names4(const struct bpf_sock_addr *ctx, const struct lk_addr *addr,
-                                     __be16 port) {
-    return ctx->user_ip4 == addr->w[3] && ctx->user_port == port;
-}
-
-static __always_inline void lk_name4(struct bpf_sock_addr *ctx, const struct lk_addr *addr, __be16 port) {
-    ctx->user_ip4 = addr->w[3];
-    ctx->user_port = port;
-}
-
-static __always_inline int lk_names6(const struct bpf_sock_addr *ctx, const struct lk_addr *addr,
-                                     __be16 port) {
-    return ctx->user_ip6[0] == addr->w[0] && ctx->user_ip6[1] == addr->w[1] &&
-           ctx->user_ip6[2] == addr->w[2] && ctx->user_ip6[3] == addr->w[3] && ctx->user_port == port;
-}
-
-static __always_inline void lk_name6(struct bpf_sock_addr *ctx, const struct lk_addr *addr, __be16 port) {
-    ctx->user_ip6[0] = addr->w[0];
-    ctx->user_ip6[1] = addr->w[1];
-    ctx->user_ip6[2] = addr->w[2];
-    ctx->user_ip6[3] = addr->w[3];
-    ctx->user_port = port;
-}
-
 SEC("cgroup/connect4")
 int lk_connect4(struct bpf_sock_addr *ctx) {
-    struct lk_addr asked = {.w = {0, 0, LK_HTONL(0xffff), ctx->user_ip4}};
+    struct lk_addr asked = lk_named4(ctx);
     struct lk_addr to = {};
     __be16 port = 0;
     if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT4, &asked, &to, &port)) lk_name4(ctx, &to, port);
@@ -209,7 +163,7 @@ int lk_connect4(struct bpf_sock_addr *ctx) {
 
 SEC("cgroup/connect6")
 int lk_connect6(struct bpf_sock_addr *ctx) {
-    struct lk_addr asked = {.w = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]}};
+    struct lk_addr asked = lk_named6(ctx);
     struct lk_addr to = {};
     __be16 port = 0;
     if (lk_rewrite_dns(ctx, LK_HOOK_CONNECT6, &asked, &to, &port)) lk_name6(ctx, &to, port);

@@ -24,21 +24,6 @@ static __always_inline long lk_gate_load(void *packet, __u32 offset, void *to, _
 #define LK_NF_DROP   0
 #define LK_NF_ACCEPT 1
 
-static __always_inline int lk_same_text(const char *a, const char *b, int bytes) {
-    for (int i = 0; i < bytes; i++)
-        if (a[i] != b[i]) return 0;
-    return 1;
-}
-
-/* A tunnel that has just come up, by the kind that the kernel gives it: nobody could name it before. */
-static __always_inline int lk_is_tunnel(const struct net_device *device) {
-    char kind[10] = {};
-    if (device->type != LK_ARPHRD_NONE) return 0;
-    const char *name = BPF_CORE_READ(device, rtnl_link_ops, kind);
-    if (!name || bpf_probe_read_kernel_str(kind, sizeof(kind), name) < 0) return 0;
-    return lk_same_text(kind, "tun", 4) || lk_same_text(kind, "wireguard", 10);
-}
-
 /* By the socket itself: whose it was made, and in which cgroup. */
 static __noinline int lk_is_vpn_daemon(const struct lk_policy *policy, __u32 uid, const void *cgroup) {
     if (lk_uid_is_daemon(policy, uid)) return 1;

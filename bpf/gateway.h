@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
- * What an address may be talked to as a gateway. Whoever includes this defines lk_gw_table, lk_gw_row (NULL
- * beyond the end), lk_lookup_gw_net (the longest match) and lk_lookup_gw_port first.
+ * What an address may be talked to as a gateway. Whoever includes this defines lk_find_gw_host (as in
+ * gateway_hosts.h), lk_lookup_gw_net (the longest match) and lk_lookup_gw_port first.
  */
 #ifndef LEAKBPF_BPF_GATEWAY_H
 #define LEAKBPF_BPF_GATEWAY_H
@@ -13,19 +13,6 @@ enum lk_cover {
     LK_COVERED = 1,       /* a gateway entry has this protocol and port */
     LK_COVERED_EXACT = 2, /* and names its protocol */
 };
-
-static __always_inline const struct lk_gw *lk_find_gw_host(const struct lk_policy *policy,
-                                                           const struct lk_addr *addr) {
-    const void *table = lk_gw_table(policy->gw_table);
-    if (!table) return NULL;
-    __u32 home = lk_gw_home(policy->gw_set, addr, policy->gw_bits);
-    for (__u32 probe = 0; probe < LK_GW_PROBES; probe++) {
-        const struct lk_gw_row *row = lk_gw_row(table, home + probe);
-        if (!row || !row->key.set) return NULL;
-        if (row->key.set == policy->gw_set && lk_addr_equal(&row->key.addr, addr)) return &row->gw;
-    }
-    return NULL;
-}
 
 static __always_inline const struct lk_gw *lk_find_gw(const struct lk_policy *policy,
                                                       const struct lk_addr *addr) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
 /*
- * The kernel structures that a BPF netfilter program reads, with nothing in them but what is read: the loader
- * finds the real offsets in the running kernel's BTF.
+ * The kernel structures of packets and devices that are read, with nothing in them but what is read: the
+ * loader finds the real offsets in the running kernel's BTF.
  */
 #ifndef LEAKBPF_BPF_KERNEL_NET_H
 #define LEAKBPF_BPF_KERNEL_NET_H
@@ -18,8 +18,42 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct list_head {
+    struct list_head *next;
+};
+
+struct net {
+    struct list_head dev_base_head;
+};
+
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
 struct rtnl_link_ops {
     const char *kind;
+};
+
+struct in_ifaddr {
+    struct in_ifaddr *ifa_next;
+    __be32 ifa_local;
+};
+
+struct in_device {
+    struct in_ifaddr *ifa_list;
+};
+
+struct lk_in6 {
+    __be32 words[4];
+};
+
+struct inet6_ifaddr {
+    struct lk_in6 addr;
+    struct list_head if_list;
+};
+
+struct inet6_dev {
+    struct list_head addr_list;
 };
 
 struct net_device {
@@ -27,6 +61,9 @@ struct net_device {
     int ifindex;
     unsigned short type;
     const struct rtnl_link_ops *rtnl_link_ops;
+    struct list_head dev_list;
+    struct in_device *ip_ptr;
+    struct inet6_dev *ip6_ptr;
 };
 
 struct kernfs_node {
@@ -49,6 +86,7 @@ typedef struct {
 
 struct sock_common {
     volatile unsigned char skc_state;
+    possible_net_t skc_net;
 };
 
 struct sock {
@@ -58,6 +96,7 @@ struct sock {
 };
 
 struct sk_buff {
+    struct net_device *dev;
     unsigned int len;
     __u32 mark;
     unsigned long _skb_refdst;
@@ -70,6 +109,10 @@ struct rtable {
 
 struct rt6_info {
     __u32 rt6i_flags;
+};
+
+struct bpf_sock_addr_kern {
+    struct sock *sk;
 };
 
 struct nf_hook_state {
@@ -87,6 +130,22 @@ struct bpf_nf_ctx {
 };
 
 extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags, struct bpf_dynptr *packet) __ksym;
+
+static __always_inline int lk_same_text(const char *a, const char *b, int bytes) {
+    for (int i = 0; i < bytes; i++)
+        if (a[i] != b[i]) return 0;
+    return 1;
+}
+
+/* A tunnel by the kind that the kernel gives it: nobody needs to have named it. */
+static __always_inline int lk_is_tunnel(const struct net_device *device) {
+    char kind[10] = {};
+    if (BPF_CORE_READ(device, type) != LK_ARPHRD_NONE) return 0;
+    const char *name = BPF_CORE_READ(device, rtnl_link_ops, kind);
+    if (!name || bpf_probe_read_kernel_str(kind, sizeof(kind), name) < 0) return 0;
+    return lk_same_text(kind, "tun", 4) || lk_same_text(kind, "wireguard", 10) ||
+           lk_same_text(kind, "xfrm", 5) || lk_same_text(kind, "ovpn", 4);
+}
 
 /* Neither TIME_WAIT nor a request that is no connection yet: their structures end before what is read. */
 static __always_inline int lk_is_full(const struct sock *sk) {

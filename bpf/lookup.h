@@ -13,6 +13,8 @@ static __always_inline const struct lk_gw_row *lk_gw_row(const void *table, __u3
     return bpf_map_lookup_elem((void *)table, &place);
 }
 
+#include "gateway_hosts.h"
+
 static __always_inline const struct lk_gw *lk_lookup_gw_net(const struct lk_set_net *key) {
     return bpf_map_lookup_elem(&lk_gw_net, key);
 }

@@ -9,7 +9,7 @@ set -euo pipefail
 leakbpf=$build/userspace/leakbpf
 man=docs/man/leakbpf.8
 man_text=$(sed 's/\\-/-/g; s/\\~/ /g' "$man")
-commands=$("$leakbpf" --help | sed -n '/^Subcommands:/,$ s/^  \([a-z]\+\) .*/\1/p')
+commands=$("$leakbpf" --help | sed -n '/^Subcommands:/,$ s/^  \([a-z-]\+\) .*/\1/p')
 [ -n "$commands" ] || die "leakbpf --help lists no commands"
 words=$commands
 for command in "" $commands; do

@@ -19,6 +19,7 @@ compile_alone() {
     case "$header" in bpf/translate.h | bpf/carry.h | bpf/hidden.h) first=(-include bpf/carry_maps.h) ;; esac
     case "$header" in bpf/back.h) first=(-include bpf/back_maps.h) ;; esac
     case "$header" in bpf/gate.h | bpf/gate_maps.h) first=(-include bpf/gate_cgroup.bpf.c) ;; esac
+    case "$header" in bpf/gateway_hosts.h) first=(-include bpf/lookup.h) ;; bpf/scope_judge.h) first=(-include bpf/scope.bpf.c) ;; esac
     case "$header" in
     bpf/*)
         # shellcheck disable=SC2086 # a list of options

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/cgroup_policy.h"
 #include "cli/command.h"
 #include "cli/duration.h"
 #include "cli/output.h"
@@ -9,19 +10,48 @@
 #include "control/dry_run.h"
 #include "control/guarantees.h"
 #include "control/trial.h"
+#include "render/cgroups.h"
 #include "render/plan.h"
 
 namespace lk {
 
+namespace {
+
+struct Options {
+    PolicyOptions policy;
+    std::vector<std::string> cgroups;
+    std::vector<std::string> required;
+    std::optional<std::string> trial;
+    bool no_follow = false, dry_run = false;
+};
+
+Result<Run> attach_to_cgroups(const Options &options) {
+    if (options.no_follow || options.trial || options.dry_run || !options.required.empty())
+        return bad_input("--cgroup goes with options of the policy only: --no-follow, --try, --require and "
+                         "--dry-run are for uplinks");
+    Result<Policy> asked = to_cgroup_policy(options.policy);
+    if (!asked) return asked.error();
+    return Run([names = options.cgroups, policy = *std::move(asked)](const Globals &globals) -> Result<Exit> {
+        const Result<ScopePlace> place = find_scope_place(globals.bpffs, globals.cgroup_root);
+        if (!place) return place.error();
+        const Result<CgroupAnswer> answer = attach_cgroups(*place, names, policy);
+        if (!answer) return answer.error();
+        print(globals.json ? cgroups_attached_json(*answer) : cgroups_attached_text(*answer));
+        return Exit::ok;
+    });
+}
+
+} // namespace
+
 Finish define_attach(CLI::App &app) {
-    struct Options {
-        PolicyOptions policy;
-        std::vector<std::string> required;
-        std::optional<std::string> trial;
-        bool no_follow = false, dry_run = false;
-    };
     const auto options = std::make_shared<Options>();
     add_policy_options(app, options->policy);
+    app.add_option(
+           "--cgroup", options->cgroups,
+           "Guard this cgroup, in any network namespace, instead of uplinks: its policy beside all others")
+        ->type_name("PATH|UNIT|container:ID")
+        ->allow_extra_args(false);
+    add_cgroup_only_options(app, options->policy);
     app.add_flag("--no-follow", options->no_follow, "Leave no follower in the background")
         ->disable_flag_override();
     app.add_option("--try", options->trial,
@@ -34,6 +64,8 @@ Finish define_attach(CLI::App &app) {
     app.add_flag("--dry-run", options->dry_run, "Print what would be done, and do nothing")
         ->disable_flag_override();
     return [options]() -> Result<Run> {
+        if (!options->cgroups.empty()) return attach_to_cgroups(*options);
+        if (Result<void> good = check_uplink_options(options->policy); !good) return good.error();
         Result<AttachRequest> request = to_request(options->policy);
         if (!request) return request.error();
         request->follow = !options->no_follow;

@@ -19,6 +19,8 @@ constexpr std::array command_table{
     Command{"attach", "Guard uplinks by a policy, or replace the policy", define_attach},
     Command{"apply", "Put a configuration into force, in place of all that is", define_apply},
     Command{"detach", "Take the filter off again", define_detach},
+    Command{"run", "Run a command under a policy of its own", define_run},
+    Command{"oci-hook", "Guard a container before it begins, as its runtime's hook", define_oci_hook},
     Command{"keep", "Confirm the policy that attach --try put on trial", define_keep},
     Command{"portal", "Open HTTP(S) and DNS to the LAN's router for a while", define_portal},
     Command{"follow", "Keep addresses and devices current (attach starts it)", define_follow},

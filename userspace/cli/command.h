@@ -38,6 +38,8 @@ struct Command {
 Finish define_attach(CLI::App &app);
 Finish define_apply(CLI::App &app);
 Finish define_detach(CLI::App &app);
+Finish define_run(CLI::App &app);
+Finish define_oci_hook(CLI::App &app);
 Finish define_keep(CLI::App &app);
 Finish define_portal(CLI::App &app);
 Finish define_follow(CLI::App &app);

@@ -5,17 +5,42 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "control/control.h"
+#include "render/cgroups.h"
 #include "render/plan.h"
 
 namespace lk {
 
+namespace {
+
+Run detach_from_cgroups(const std::vector<std::string> &names) {
+    return [names](const Globals &globals) -> Result<Exit> {
+        const Result<ScopePlace> place = find_scope_place(globals.bpffs, globals.cgroup_root);
+        if (!place) return place.error();
+        const Result<std::vector<std::string>> paths = detach_cgroups(*place, names);
+        if (!paths) return paths.error();
+        print(globals.json ? cgroups_detached_json(*paths) : cgroups_detached_text(*paths));
+        return Exit::ok;
+    };
+}
+
+} // namespace
+
 Finish define_detach(CLI::App &app) {
     const auto request = std::make_shared<DetachRequest>();
+    const auto cgroups = std::make_shared<std::vector<std::string>>();
     app.add_option("IFACE", request->interfaces, "Uplinks to set free; without one, all of them")
         ->type_name("");
     app.add_flag("--all", request->all, "Everything of this network namespace, however broken")
         ->disable_flag_override();
-    return [request]() -> Result<Run> {
+    app.add_option("--cgroup", *cgroups, "Set this cgroup free, and nothing else")
+        ->type_name("PATH|UNIT|container:ID")
+        ->allow_extra_args(false);
+    return [request, cgroups]() -> Result<Run> {
+        if (!cgroups->empty()) {
+            if (request->all || !request->interfaces.empty())
+                return bad_input("detach takes cgroups, uplinks or --all, and only one kind of them");
+            return detach_from_cgroups(*cgroups);
+        }
         if (request->all && !request->interfaces.empty())
             return bad_input("detach takes uplinks or --all, not both");
         return Run([asked = *request](const Globals &globals) -> Result<Exit> {

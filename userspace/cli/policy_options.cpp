@@ -20,6 +20,8 @@ std::vector<std::string> words_of(const Setting &setting, const PolicyOptions::G
     return {};
 }
 
+} // namespace
+
 void add_setting(CLI::App &app, const Setting &setting, PolicyOptions::Given &given) {
     const std::string name = std::string("--") + setting.option;
     switch (setting.kind) {
@@ -31,8 +33,6 @@ void add_setting(CLI::App &app, const Setting &setting, PolicyOptions::Given &gi
         break;
     }
 }
-
-} // namespace
 
 bool PolicyOptions::any() const {
     return !interfaces.empty() || all_uplinks || only || std::ranges::any_of(given, [](const Given &each) {
@@ -50,7 +50,7 @@ void add_policy_options(CLI::App &app, PolicyOptions &options) {
                    "Uplinks to guard; without one, every device that holds a default route and is no tunnel")
         ->type_name("");
     for (std::size_t index = 0; index < settings().size(); ++index)
-        add_setting(app, settings()[index], options.given[index]);
+        if (settings()[index].for_uplinks) add_setting(app, settings()[index], options.given[index]);
     app.add_flag("--all-uplinks", options.all_uplinks, "Every uplink, also those that appear later")
         ->disable_flag_override();
     app.add_flag("--only", options.only, "Leave uplinks alone that appear later")->disable_flag_override();

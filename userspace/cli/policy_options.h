@@ -33,6 +33,8 @@ struct PolicyOptions {
 // ERROR with the option's name before it, where it is not there yet.
 Error named(const std::string &option, Error error);
 
+// One setting as an option. GIVEN must live until the command line was parsed.
+void add_setting(CLI::App &app, const Setting &setting, PolicyOptions::Given &given);
 // OPTIONS must live until the command line was parsed.
 void add_policy_options(CLI::App &app, PolicyOptions &options);
 

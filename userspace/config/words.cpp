@@ -42,7 +42,8 @@ std::string key_of_option(std::string_view option) {
 } // namespace
 
 const Setting *setting_of_key(std::string_view key) {
-    const auto found = std::ranges::find_if(settings(), [&](const Setting &each) { return key == each.key; });
+    const auto found = std::ranges::find_if(
+        settings(), [&](const Setting &each) { return each.for_uplinks && key == each.key; });
     return found == settings().end() ? nullptr : &*found;
 }
 
@@ -51,6 +52,7 @@ std::string hint_for(std::string_view key) {
     std::ranges::replace(wanted, '_', '-');
     std::vector<std::string_view> keys{"interfaces", "only"};
     for (const Setting &setting : settings()) {
+        if (!setting.for_uplinks) continue;
         if (wanted == setting.option) return fmt::format("did you mean {}?", setting.key);
         keys.emplace_back(setting.key);
     }

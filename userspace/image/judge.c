@@ -16,6 +16,8 @@ static const struct lk_gw_row *lk_gw_row(const void *table, __u32 place) {
     return place < maps_of_call->gw_places ? (const struct lk_gw_row *)table + place : NULL;
 }
 
+#include "gateway_hosts.h"
+
 static const struct lk_gw *lk_lookup_gw_net(const struct lk_set_net *key) {
     return maps_of_call->gw_net(maps_of_call->self, key);
 }

@@ -32,44 +32,53 @@ const std::vector<CgroupHookKind> &cgroup_hook_kinds() {
     return kinds;
 }
 
-namespace {
-
-struct Pinned {
-    Fd link;
-    LinkInfo info;
-};
-
-std::optional<Pinned> pinned_link(const std::string &path) {
+std::optional<PinnedLink> pinned_cgroup_link(const std::string &path) {
     auto opened = open_pin(path);
     if (opened.error != 0) return std::nullopt;
     const auto info = cgroup_link_info(opened.fd.get());
     if (!info) return std::nullopt;
-    return Pinned{std::move(opened.fd), *info};
+    return PinnedLink{std::move(opened.fd), *info};
 }
 
-// The directory of a cgroup below the root that is known, or empty.
-std::string cgroup_path(const std::string &root, std::uint64_t id) {
+namespace {
+
+struct OpenedCgroup {
+    Fd directory;
+    int error = 0;
+};
+
+OpenedCgroup open_cgroup(const std::string &root, std::uint64_t id) {
     const Fd mount{::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (!mount) return "";
+    if (!mount) return {{}, errno};
     alignas(file_handle) std::array<char, sizeof(file_handle) + sizeof(id)> space{};
     auto *handle = reinterpret_cast<file_handle *>(space.data());
     handle->handle_bytes = sizeof(id);
     handle->handle_type = 0xfe; // FILEID_KERNFS
     std::memcpy(handle->f_handle, &id, sizeof(id));
-    const Fd directory{::open_by_handle_at(mount.get(), handle, O_RDONLY | O_CLOEXEC)};
-    if (!directory) return "";
-    std::array<char, 4096> path{};
-    const auto name = fmt::format("/proc/self/fd/{}", directory.get());
-    return ::readlink(name.c_str(), path.data(), path.size() - 1) < 0 ? "" : path.data();
+    Fd directory{::open_by_handle_at(mount.get(), handle, O_RDONLY | O_CLOEXEC)};
+    const int error = directory ? 0 : errno;
+    return {std::move(directory), error};
 }
 
 } // namespace
+
+bool cgroup_is_gone(const std::string &root, std::uint64_t id) {
+    return open_cgroup(root, id).error == ESTALE;
+}
+
+std::string cgroup_path(const std::string &root, std::uint64_t id) {
+    const auto opened = open_cgroup(root, id);
+    if (opened.error != 0) return "";
+    std::array<char, 4096> path{};
+    const auto name = fmt::format("/proc/self/fd/{}", opened.directory.get());
+    return ::readlink(name.c_str(), path.data(), path.size() - 1) < 0 ? "" : path.data();
+}
 
 Result<void> attach_cgroup_link(const std::string &path, const std::string &what, const Program &program,
                                 int cgroup_fd, std::uint64_t cgroup_id, bpf_attach_type type) {
     const auto beside = path + "-new"; // what a crash left here is replaced below
     if (auto removed = remove_pin(beside); !removed) return removed;
-    if (auto old = pinned_link(path); old && old->info.target == cgroup_id) {
+    if (auto old = pinned_cgroup_link(path); old && old->info.target == cgroup_id) {
         if (old->info.program_id == program.id) return {};
         if (bpf_link_update(old->link.get(), program.fd.get(), nullptr) != 0)
             return system_error(fmt::format("cannot replace the program of {}", what), errno);
@@ -116,7 +125,7 @@ Result<std::vector<CgroupHook>> State::cgroup_hooks() const {
     std::vector<CgroupHook> hooks;
     for (const auto &kind : cgroup_hook_kinds()) {
         CgroupHook hook{kind.name, false, ""};
-        if (const auto link = pinned_link(impl_->pins.cgroup_link(kind.name))) {
+        if (const auto link = pinned_cgroup_link(impl_->pins.cgroup_link(kind.name))) {
             hook.alive = link->info.target != 0 && link->info.program_id == impl_->program(kind.program).id;
             if (link->info.target != 0)
                 hook.cgroup = cgroup_path(impl_->place.cgroup_root, link->info.target);

@@ -87,13 +87,16 @@ std::string Place::directory() const {
 }
 
 Result<Lock> Lock::take(const Place &place, std::chrono::milliseconds timeout) {
+    return take(place.bpffs, place.directory(), "the filter of this network namespace", timeout);
+}
+
+Result<Lock> Lock::take(const std::string &bpffs, const std::string &directory, std::string_view what,
+                        std::chrono::milliseconds timeout) {
     const auto deadline = Clock::now() + timeout;
-    const auto root = fmt::format("{}/{}", place.bpffs, root_name);
-    const auto directory = place.directory();
-    const Error busy{Exit::busy,
-                     fmt::format("another leakbpf is changing the filter of this network namespace ({} is "
-                                 "locked, waited {} ms): try again when it is done",
-                                 directory, timeout.count())};
+    const auto root = fmt::format("{}/{}", bpffs, root_name);
+    const Error busy{Exit::busy, fmt::format("another leakbpf is changing {} ({} is locked, waited {} ms): "
+                                             "try again when it is done",
+                                             what, directory, timeout.count())};
     do {
         if (auto made = make_directory(root); !made) return made.error();
         auto outer = open_directory(root);

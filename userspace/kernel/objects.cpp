@@ -14,6 +14,7 @@ namespace skeleton {
 #include "gate.skel.h"
 #include "gate_cgroup.skel.h"
 #include "lsm.skel.h"
+#include "scope.skel.h"
 #include "serve.skel.h"
 #include "tunnel.skel.h"
 #include "uplink.skel.h"
@@ -61,15 +62,22 @@ EmbeddedObject lsm_object() {
     return {"lk_lsm", bytes(skeleton::lk_lsm__elf_bytes)};
 }
 
+EmbeddedObject scope_object() {
+    return {"lk_scope", bytes(skeleton::lk_scope__elf_bytes)};
+}
+
+std::uint64_t digest_of(const EmbeddedObject &object, std::uint64_t digest) {
+    for (const auto &part : {object.bytes, object.exact})
+        for (const auto byte : part)
+            digest = (digest ^ byte) * 0x100000001b3; // FNV-1a
+    return digest;
+}
+
 namespace {
 
 std::uint64_t digest_of_all() {
-    std::uint64_t digest = 0xcbf29ce484222325; // FNV-1a
-    const auto add = [&digest](const EmbeddedObject &object) {
-        for (const auto &part : {object.bytes, object.exact})
-            for (const auto byte : part)
-                digest = (digest ^ byte) * 0x100000001b3;
-    };
+    std::uint64_t digest = no_digest;
+    const auto add = [&digest](const EmbeddedObject &object) { digest = digest_of(object, digest); };
     for (const auto &object : embedded_objects())
         add(object);
     add(tunnel_object());

@@ -24,7 +24,11 @@ EmbeddedObject gate_object();
 EmbeddedObject gate_cgroup_object();
 EmbeddedObject compat_object(); // these two need BTF
 EmbeddedObject lsm_object();
+EmbeddedObject scope_object(); // policies of cgroups; needs BTF, and has maps of its own
 
-std::uint64_t embedded_digest(); // of all of them; tells builds apart, no more
+// Tell builds apart, no more. DIGEST: of the objects before it.
+constexpr std::uint64_t no_digest = 0xcbf29ce484222325;
+std::uint64_t digest_of(const EmbeddedObject &object, std::uint64_t digest = no_digest);
+std::uint64_t embedded_digest(); // of all that belong to a network namespace
 
 } // namespace lk

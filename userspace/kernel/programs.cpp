@@ -25,6 +25,8 @@ std::string build_pin(const std::string &directory) {
     return directory + "/build";
 }
 
+} // namespace
+
 Result<void> load_and_pin(const EmbeddedObject &embedded, const Pins &pins, const std::string &directory) {
     auto object = load_object(embedded, pins.maps());
     if (!object) return object.error();
@@ -36,6 +38,8 @@ Result<void> load_and_pin(const EmbeddedObject &embedded, const Pins &pins, cons
     }
     return {};
 }
+
+namespace {
 
 // What no BPF object declares: the counter of set ids, and the word's version.
 Result<void> prepare_maps(const Pins &pins) {

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "kernel/objects.h"
 #include "kernel/pins.h"
 
 namespace lk {
@@ -24,6 +25,9 @@ struct Program {
     std::uint32_t id = 0;
 };
 using Programs = std::map<std::string, Program>; // by name: every one that is loaded
+
+// Loads an object over the maps in pins.maps() and pins its programs in DIRECTORY by their names.
+Result<void> load_and_pin(const EmbeddedObject &embedded, const Pins &pins, const std::string &directory);
 
 // The pinned programs, which must use the map WORD_MAP_ID (they judge by our word, and not by one of old).
 Result<Programs> open_programs(const Pins &pins, std::uint32_t word_map_id);

@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
@@ -50,6 +51,9 @@ class Lock {
     // Ends every other process that has held it for a second, and waits until they are gone: for one that is
     // stopped or stuck.
     static void end_holders(const Place &place);
+    // DIRECTORY: a child of BPFFS/leakbpf that holds WHAT.
+    static Result<Lock> take(const std::string &bpffs, const std::string &directory, std::string_view what,
+                             std::chrono::milliseconds timeout);
     Lock(Lock &&) noexcept = default;
     Lock &operator=(Lock &&) = delete;
     ~Lock(); // leaves no empty directory behind

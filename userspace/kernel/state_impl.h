@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "kernel/cgroup_links.h"
 #include "kernel/commit.h"
 #include "kernel/kernel_maps.h"
 #include "kernel/pins.h"
@@ -28,17 +29,5 @@ struct State::Impl {
     // loaded, or nobody keeps others from taking their links off.
     Result<void> tell_links_guard() const;
 };
-
-// The socket hooks, in the order in which they are attached.
-struct CgroupHookKind {
-    const char *name;    // "connect4": of the pin, and what people read
-    const char *program; // "lk_connect4"
-    bpf_attach_type type;
-};
-const std::vector<CgroupHookKind> &cgroup_hook_kinds();
-
-// A pinned link of PROGRAM on the cgroup, in place of what is pinned at PATH; WHAT: for errors.
-Result<void> attach_cgroup_link(const std::string &path, const std::string &what, const Program &program,
-                                int cgroup_fd, std::uint64_t cgroup_id, bpf_attach_type type);
 
 } // namespace lk

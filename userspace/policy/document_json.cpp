@@ -48,27 +48,29 @@ Json policy_to_json(const Policy &policy) {
         users.push_back({{"uid", user.uid}, {"name", bytes_to_json(user.name)}});
     for (const auto &cgroup : policy.vpn_cgroups)
         cgroups.push_back({{"path", bytes_to_json(cgroup.path)}, {"id", cgroup.id}, {"level", cgroup.level}});
-    return {{"gateways", list_to_json(policy.gateways)},
-            {"resolvers", list_to_json(policy.resolvers)},
-            {"bootstrap_dns", list_to_json(policy.bootstrap)},
-            {"serve", list_to_json(policy.services)},
-            {"vpn_users", users},
-            {"vpn_cgroups", cgroups},
-            {"vpn_mark", policy.vpn_mark ? Json(policy.vpn_mark->str()) : Json(nullptr)},
-            {"lan", list_to_json(policy.lan)},
-            {"nat64", list_to_json(policy.nat64)},
-            {"tunnels", list_to_json(policy.tunnels)},
-            {"insides", list_to_json(policy.insides)},
-            {"no_lan", policy.no_lan},
-            {"lan_names", policy.lan_names},
-            {"no_multicast", policy.no_multicast},
-            {"strict", policy.strict},
-            {"lockdown", policy.lockdown},
-            {"pppoe", policy.pppoe},
-            {"lock_sockets", policy.lock_sockets},
-            {"sockets_for", list_to_json(policy.sockets_for)},
-            {"action", to_string(policy.action)},
-            {"hook", to_string(policy.hook)}};
+    Json json{{"gateways", list_to_json(policy.gateways)},
+              {"resolvers", list_to_json(policy.resolvers)},
+              {"bootstrap_dns", list_to_json(policy.bootstrap)},
+              {"serve", list_to_json(policy.services)},
+              {"vpn_users", users},
+              {"vpn_cgroups", cgroups},
+              {"vpn_mark", policy.vpn_mark ? Json(policy.vpn_mark->str()) : Json(nullptr)},
+              {"lan", list_to_json(policy.lan)},
+              {"nat64", list_to_json(policy.nat64)},
+              {"tunnels", list_to_json(policy.tunnels)},
+              {"insides", list_to_json(policy.insides)},
+              {"no_lan", policy.no_lan},
+              {"lan_names", policy.lan_names},
+              {"no_multicast", policy.no_multicast},
+              {"strict", policy.strict},
+              {"lockdown", policy.lockdown},
+              {"pppoe", policy.pppoe},
+              {"lock_sockets", policy.lock_sockets},
+              {"sockets_for", list_to_json(policy.sockets_for)},
+              {"action", to_string(policy.action)},
+              {"hook", to_string(policy.hook)}};
+    if (policy.refusal != Errno{}) json["errno"] = policy.refusal.str(); // of cgroups only
+    return json;
 }
 
 Json scopes_to_json(const std::vector<Scope> &scopes) {
@@ -241,7 +243,9 @@ void read_policy(Reader &reader, const std::string &path, const Json &json, Poli
                    {"lock_sockets", reader.into(policy.lock_sockets)},
                    {"sockets_for", reader.into(policy.sockets_for)},
                    {"action", reader.into(policy.action, parse_action)},
-                   {"hook", reader.into(policy.hook, parse_hook)}});
+                   {"hook", reader.into(policy.hook, parse_hook)},
+                   {"errno", reader.into(policy.refusal, Errno::parse)}},
+                  {"errno"});
 }
 
 Reader::Field ifindexes(Reader &reader, std::vector<int> &out) {

@@ -91,6 +91,14 @@ struct Fwmark {
     auto operator<=>(const Fwmark &) const = default;
 };
 
+// --errno NAME: what a call says that a cgroup's policy refuses.
+struct Errno {
+    int number = 111; // ECONNREFUSED
+    static Result<Errno> parse(std::string_view text);
+    std::string_view str() const;
+    auto operator<=>(const Errno &) const = default;
+};
+
 enum class Action { refuse, drop };
 enum class HookKind { automatic, tcx, clsact };
 std::string_view to_string(Action action);
@@ -119,6 +127,7 @@ struct Policy {
     std::vector<std::string> sockets_for; // file names of executables, beyond link_programs()
     Action action = Action::refuse;
     HookKind hook = HookKind::automatic;
+    Errno refusal; // of a cgroup's policy
 
     bool operator==(const Policy &) const = default;
 };

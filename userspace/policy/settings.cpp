@@ -66,12 +66,14 @@ Result<std::string> parse_program(std::string_view word) {
     return std::string(word);
 }
 
+constexpr bool in_cgroups = true, in_uplinks = true;
+
 constexpr std::array table{
     Setting{"gw", "gateways", Kind::list, "ADDR[/LEN][:PORT[/udp|tcp]]|ADDR[/LEN]/esp",
             "VPN server that may be talked to; IPv6 with a port in brackets",
-            append<&Policy::gateways, Gateway::parse>},
+            append<&Policy::gateways, Gateway::parse>, in_cgroups},
     Setting{"dns", "dns", Kind::list, "ADDR[:PORT]", "Resolver inside the tunnel that queries go to",
-            append<&Policy::resolvers, Resolver::parse>},
+            append<&Policy::resolvers, Resolver::parse>, in_cgroups},
     Setting{"bootstrap-dns", "bootstrap-dns", Kind::list, "ADDR=NAME[,NAME...]",
             "Names that anybody may ask this server for in the clear, while no tunnel leads to a resolver",
             append_bootstrap},
@@ -79,7 +81,7 @@ constexpr std::array table{
             "Service here or in a container that may answer whoever asks it; shows the machine's address",
             append<&Policy::services, ServedPort::parse>},
     Setting{"vpn-user", "vpn-users", Kind::list, "USER|UID", "User whose sockets may talk to anything",
-            append<&Policy::vpn_users, VpnUser::parse>},
+            append<&Policy::vpn_users, VpnUser::parse>, in_cgroups},
     Setting{"vpn-cgroup", "vpn-cgroups", Kind::list, "PATH",
             "Cgroup whose sockets may talk to anything, below the cgroup2 root",
             append<&Policy::vpn_cgroups, parse_cgroup>},
@@ -87,16 +89,16 @@ constexpr std::array table{
             "With --strict: the mark of a tunnel that the kernel makes",
             put<&Policy::vpn_mark, Fwmark::parse>},
     Setting{"lan", "lan", Kind::list, "CIDR", "Prefix that counts as LAN beside the uplink's own",
-            append<&Policy::lan, Prefix::parse>},
+            append<&Policy::lan, Prefix::parse>, in_cgroups},
     Setting{"no-lan", "no-lan", Kind::flag, "", "Nothing to the LAN but what the link needs",
-            turn_on<&Policy::no_lan>},
+            turn_on<&Policy::no_lan>, in_cgroups},
     Setting{"lan-names", "lan-names", Kind::flag, "", "LLMNR and NetBIOS names on the LAN",
-            turn_on<&Policy::lan_names>},
+            turn_on<&Policy::lan_names>, in_cgroups},
     Setting{"no-multicast", "no-multicast", Kind::flag, "", "No SSDP and mDNS",
-            turn_on<&Policy::no_multicast>},
+            turn_on<&Policy::no_multicast>, in_cgroups},
     Setting{"nat64", "nat64", Kind::list, "PREFIX",
             "NAT64 prefix (/96) through which IPv4 gateways are reached too",
-            append<&Policy::nat64, parse_nat64>},
+            append<&Policy::nat64, parse_nat64>, in_cgroups},
     Setting{"tunnel", "tunnels", Kind::list, "DEV", "Device that is a tunnel, whatever its kind",
             append<&Policy::tunnels, parse_device>},
     Setting{"inside", "insides", Kind::list, "DEV",
@@ -105,7 +107,7 @@ constexpr std::array table{
     Setting{"pppoe", "pppoe", Kind::flag, "", "PPPoE frames, where the ppp device on top is guarded",
             turn_on<&Policy::pppoe>},
     Setting{"strict", "strict", Kind::flag, "", "To gateways only the VPN daemon or the mark may talk",
-            turn_on<&Policy::strict>},
+            turn_on<&Policy::strict>, in_cgroups},
     Setting{"lock-sockets", "lock-sockets", Kind::flag, "",
             "Packet and AF_XDP sockets for the programs that a link needs only (needs the BPF LSM)",
             turn_on<&Policy::lock_sockets>},
@@ -116,7 +118,11 @@ constexpr std::array table{
             "Tell the sender of a refused packet, or stay silent", put<&Policy::action, parse_action>},
     Setting{"hook", "hook", Kind::word, "auto|tcx|clsact", "Where the filter sits; auto: tcx, else clsact",
             put<&Policy::hook, parse_hook>},
-    Setting{"lockdown", "lockdown", Kind::flag, "", "No gateway at all", turn_on<&Policy::lockdown>},
+    Setting{"lockdown", "lockdown", Kind::flag, "", "No gateway at all", turn_on<&Policy::lockdown>,
+            in_cgroups},
+    Setting{"errno", "errno", Kind::word, "NAME",
+            "What a call says that a cgroup's policy refuses (ECONNREFUSED, EPERM, ENETUNREACH...)",
+            put<&Policy::refusal, Errno::parse>, in_cgroups, !in_uplinks},
 };
 
 } // namespace

@@ -25,6 +25,8 @@ struct Setting {
     const char *help;
     // Puts one value into POLICY; a flag looks at no word. Errors quote the word and do not name the setting.
     Result<void> (*take)(std::string_view word, Policy &policy);
+    bool for_cgroups = false; // can be part of a cgroup's policy
+    bool for_uplinks = true;
 };
 
 // In the order in which --help shows them.

@@ -61,6 +61,7 @@ std::vector<std::vector<std::string>> policy_rows(const Policy &policy) {
                                              return plain(name);
                                          })));
     if (policy.action == Action::drop) row("action", "drop: senders are not told");
+    if (policy.refusal != Errno{}) row("errno", std::string(policy.refusal.str()));
     if (policy.hook != HookKind::automatic) row("hook", std::string(to_string(policy.hook)));
     return rows;
 }

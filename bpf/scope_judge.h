@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/*
+ * A packet, or what a call would send, by one cgroup's policy: the rows of verdict.h without what only a look
+ * at the device can tell. The source is anybody's here: other addresses than the socket's own are the matter
+ * of the uplink. Whoever includes this includes scope_maps.h and gate.h first.
+ */
+#ifndef LEAKBPF_BPF_SCOPE_JUDGE_H
+#define LEAKBPF_BPF_SCOPE_JUDGE_H
+
+#include "daemon.h"
+#include "gate.h"
+#include "scope_maps.h"
+
+static __always_inline int lk_is_transport(__u8 proto) {
+    return proto == LK_PROTO_TCP || proto == LK_PROTO_UDP;
+}
+
+static __always_inline int lk_to_resolver(const struct lk_policy *policy, const struct lk_pkt *p) {
+    if (!lk_is_transport(p->proto)) return 0;
+    if ((policy->flags & LK_POLICY_RESOLVER4) && p->dport == policy->resolver4_port &&
+        lk_addr_equal(&p->dst, &policy->resolver4))
+        return 1;
+    return (policy->flags & LK_POLICY_RESOLVER6) && p->dport == policy->resolver6_port &&
+           lk_addr_equal(&p->dst, &policy->resolver6);
+}
+
+static __always_inline __u32 lk_scope_net_flags(const struct lk_policy *policy, const struct lk_addr *addr) {
+    struct lk_set_net key = {.prefix_bits = LK_SET_BITS + 128, .set = policy->gw_set, .addr = *addr};
+    const __u32 *flags = lk_lookup_net(&key);
+    return flags ? *flags : 0;
+}
+
+static __always_inline void lk_scope_classify(const struct lk_policy *policy, const struct lk_pkt *p,
+                                              struct lk_facts *facts) {
+    struct lk_addr inner = {};
+    const int embedded = p->family == 6 && lk_embedded4(&p->dst, &inner);
+    facts->own_source = lk_gate_opaque(policy, 1);
+    facts->covered = lk_gate_opaque(policy, lk_covers(policy, &p->dst, p->proto, p->dport));
+    if (facts->covered && embedded)
+        facts->covered &= lk_gate_opaque(policy, lk_covers(policy, &inner, p->proto, p->dport));
+    facts->dst_net = lk_gate_opaque(policy, lk_scope_net_flags(policy, &p->dst));
+    facts->lan = facts->dst_net & LK_NET_LAN;
+    if (facts->lan && embedded)
+        facts->lan = lk_gate_opaque(policy, lk_scope_net_flags(policy, &inner) & LK_NET_LAN);
+    if (p->proto != LK_PROTO_ICMPV6 || p->type != LK_ICMPV6_NS) return;
+    facts->target_net = lk_gate_opaque(policy, lk_scope_net_flags(policy, &p->target));
+    facts->target_gw = lk_gate_opaque(policy, lk_find_gw(policy, &p->target) != NULL);
+}
+
+/* The same packet, but one that the verifier knows nothing of: what follows is walked once. */
+static __always_inline void lk_blur(const struct lk_policy *policy, struct lk_pkt *pkt) {
+    __u32 *words = (__u32 *)pkt;
+    for (__u32 i = 0; i < sizeof(*pkt) / sizeof(*words); i++)
+        words[i] = lk_gate_opaque(policy, words[i]);
+}
+
+/* 1: the record of this slot lets it pass. */
+static __always_inline int lk_scope_passes(__u32 slot, struct lk_pkt *pkt, __u32 uid) {
+    const struct lk_scope *scope = lk_scope_at(slot);
+    if (!scope || !(scope->policy.flags & LK_POLICY_ACTIVE)) return 0;
+    const struct lk_policy *policy = &scope->policy;
+    lk_blur(policy, pkt);
+    if (pkt->shape != LK_SHAPE_IP) return 0;
+    if (pkt->family == 6 && lk_addr_mapped(&pkt->dst)) return 0; /* IPv4 in the wrong dress */
+    if (lk_to_resolver(policy, pkt)) return 1;
+    struct lk_sender sender = {};
+    if (uid) sender.vpn_daemon = lk_uid_is_daemon(policy, uid);
+    sender.vpn_daemon = lk_gate_opaque(policy, sender.vpn_daemon);
+    struct lk_facts facts = {};
+    lk_scope_classify(policy, pkt, &facts);
+    return lk_verdict_ip(policy, pkt, &sender, &facts).verdict == LK_PASS;
+}
+
+#endif

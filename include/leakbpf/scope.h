@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause) */
+/*
+ * The contract between the programs of bpf/scope.bpf.c and userspace: policies of cgroups. They hold for all
+ * network namespaces, so their maps are none of a namespace's, and have a version of their own.
+ *
+ * How a policy is found: a socket's cgroup and those above it are looked up in lk_scope_rows, once for each
+ * generation; what was found is kept in the socket's storage. All policies that are found must pass.
+ */
+#ifndef LEAKBPF_SCOPE_H
+#define LEAKBPF_SCOPE_H
+
+#include "leakbpf/abi.h"
+
+#define LK_SCOPE_ABI 1 /* raised whenever anything below or struct lk_policy changes */
+
+#define LK_SCOPES       16384u /* records; the first is nobody's */
+#define LK_SCOPE_ROWS   65536u /* of cgroups, those that are gone included */
+#define LK_SCOPE_NEST   4u     /* policies over one socket */
+#define LK_SCOPE_LEVELS 16u    /* a policy's cgroup is at level 1 to 15 of the hierarchy */
+
+#define LK_SCOPE_NONE 0u          /* no further policy */
+#define LK_SCOPE_DENY 0xffffffffu /* in place of a record: nothing passes */
+
+/* lk_scope_word[0]. */
+struct lk_scope_word {
+    __u32 generation; /* moves with every change of a row: sockets then look again */
+    __u32 next_id;    /* ids of policies and row sets, none is ever used twice */
+    __u32 next_slot;  /* where a free record is looked for */
+    __u32 unfinished; /* a change was begun: what it left behind is swept before the next */
+    __u64 tidied;     /* cgroup at which the loader looks on for some that are gone */
+    __u32 used;       /* records that are not free */
+    __u32 pad;
+};
+LK_ASSERT_SIZE(struct lk_scope_word, 32);
+
+/* Value of lk_scope_rows, by cgroup id. */
+struct lk_scope_row {
+    __u32 slot; /* index in lk_scopes, or LK_SCOPE_DENY */
+    __u32 level;
+};
+LK_ASSERT_SIZE(struct lk_scope_row, 8);
+
+struct lk_scope {
+    __u64 cgroup_id; /* whose policy it is; 0: the record is free */
+    __u32 id;        /* the set of all its rows */
+    __u32 n_ids;     /* ids from it on that its rows have */
+    struct lk_policy policy;
+    __u64 refused_calls; /* connect and sendmsg; these three are counted by the kernel */
+    __u64 refused_packets;
+    __u64 queries;     /* sent to the resolver */
+    __u64 text_digest; /* of what it was made from, for the loader */
+    __s64 error;       /* of refused calls, a negative errno */
+};
+LK_ASSERT_SIZE(struct lk_scope, 312);
+
+/* Policies as people gave them: by cgroup and place in the text. */
+struct lk_scope_page_key {
+    __u64 cgroup_id;
+    __u32 page;
+    __u32 pad;
+};
+LK_ASSERT_SIZE(struct lk_scope_page_key, 16);
+
+#define LK_SCOPE_PAGE_BYTES 496u
+#define LK_SCOPE_PAGES      1048576u
+struct lk_scope_page {
+    __u32 total; /* bytes of the whole text */
+    __u32 pad[3];
+    char text[LK_SCOPE_PAGE_BYTES];
+};
+LK_ASSERT_SIZE(struct lk_scope_page, 512);
+
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// leakbpf run and leakbpf oci-hook: the policy holds before the first instruction.
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <sstream>
+
+#include "cgroup_world.h"
+
+using namespace lk;
+using namespace lk::harness;
+
+namespace {
+
+constexpr const char *gateway = "198.51.100.7", *other = "203.0.113.9";
+
+// A shell that sends a datagram to DST as its first act.
+std::vector<std::string> sends(const std::string &dst) {
+    return {"bash", "-c", "echo probe >/dev/udp/" + dst + "/4000"};
+}
+
+bool some_cgroup(const std::string &part) {
+    for (const auto &entry : std::filesystem::directory_iterator(Sandbox::current().cgroup_root()))
+        if (entry.path().filename().string().find(part) != std::string::npos) return true;
+    return false;
+}
+
+Output run_with(const CgroupWorld &world, std::vector<std::string> options,
+                const std::vector<std::string> &command) {
+    options.insert(options.begin(), "run");
+    options.emplace_back("--");
+    options.insert(options.end(), command.begin(), command.end());
+    return world.leakbpf(options);
+}
+
+} // namespace
+
+TEST(CgroupRun, ThePolicyIsThereFromTheFirstInstructionOn) {
+    CgroupWorld world("run");
+    for (const char *dst : {gateway, other}) {
+        Mark mark;
+        mark.flow(Ip::of(dst), 4000);
+        const auto since = world.capture().position();
+        const Output output = run_with(world, {"--gw", gateway}, sends(dst));
+        world.capture().settle();
+        EXPECT_EQ(output.status, dst == gateway ? 0 : 1) << output.err;
+        EXPECT_EQ(world.capture().count(mark, since), dst == gateway ? 1u : 0u) << dst;
+    }
+    EXPECT_EQ(world.leakbpf({"status", "--cgroups"}).status, 7);
+    EXPECT_FALSE(some_cgroup("leakbpf-run"));
+    EXPECT_EQ(pins(), none);
+}
+
+TEST(CgroupRun, TheExitStatusIsTheCommands) {
+    CgroupWorld world("exit");
+    EXPECT_EQ(run_with(world, {"--lockdown"}, {"sh", "-c", "exit 7"}).status, 7);
+    EXPECT_EQ(run_with(world, {"--lockdown"}, {"sh", "-c", "kill -9 $$"}).status, 128 + 9);
+    EXPECT_EQ(run_with(world, {"--lockdown"}, {"/no/such/program"}).status, 127);
+    EXPECT_EQ(run_with(world, {"--lockdown"}, {"/etc/passwd"}).status, 126);
+    EXPECT_EQ(run_with(world, {}, {"true"}).status, 2); // nothing is allowed
+    EXPECT_EQ(run_with(world, {"--lockdown", "--unit", "../x"}, {"true"}).status, 2);
+    EXPECT_EQ(world.leakbpf({"run", "--lockdown"}).status, 2);
+    const Output text = run_with(world, {"--lockdown", "--unit", "job.scope"}, {"cat", "/proc/self/cgroup"});
+    EXPECT_NE(text.out.find("/job.scope"), std::string::npos) << text.out;
+}
+
+TEST(CgroupRun, SignalsArePassedOn) {
+    CgroupWorld world("sig");
+    const std::string ready = Sandbox::current().dir() + "/ready";
+    std::vector<std::string> words{leakbpf_binary(),
+                                   "--bpffs",
+                                   Sandbox::current().bpffs(),
+                                   "--cgroup-root",
+                                   Sandbox::current().cgroup_root(),
+                                   "run",
+                                   "--lockdown",
+                                   "--",
+                                   "bash",
+                                   "-c",
+                                   "trap 'echo told >" + ready + "2; exit 3' TERM; touch " + ready +
+                                       "; while :; do sleep 0.05; done"};
+    const Background command(words, {.netns = world.host().fd()}, Sandbox::current().dir() + "/run.log");
+    ASSERT_TRUE(
+        eventually([&] { return std::filesystem::exists(ready); }, 20s)); // the programs are loaded first
+    kill(command.pid(), SIGTERM);
+    EXPECT_TRUE(eventually([&] { return contents(ready + "2") == "told\n"; }));
+    EXPECT_TRUE(eventually([&] { return !command.alive(); }));
+    EXPECT_EQ(world.leakbpf({"status", "--cgroups"}).status, 7);
+}
+
+TEST(CgroupRun, WhatStaysBehindStaysUnderThePolicy) {
+    CgroupWorld world("left");
+    const Output output = run_with(world, {"--gw", gateway, "--unit", "left.scope"},
+                                   {"bash", "-c", "sleep 30 >/dev/null 2>&1 & echo $!"});
+    EXPECT_EQ(output.status, 0);
+    EXPECT_NE(output.err.find("left.scope"), std::string::npos) << output.err;
+    const Cgroup left("left.scope");
+    EXPECT_FALSE(world.passes(left, other));
+    EXPECT_TRUE(world.passes(left, gateway));
+    kill(std::stoi(output.out), SIGKILL);
+    const Cgroup inner("left.scope/command"); // so that it is gone, too
+    EXPECT_EQ(world.free(left).status, 0);
+}
+
+TEST(OciHook, GuardsTheContainersCgroup) {
+    CgroupWorld world("oci");
+    const Cgroup cgroup("box");
+    Puppet process({.netns = world.host().fd()}, [&](const std::function<void()> &next) {
+        cgroup.enter();
+        next();
+    });
+    const auto hook = [&](const std::string &annotations, pid_t pid,
+                          const std::vector<std::string> &more = {}) {
+        std::vector<std::string> words{leakbpf_binary(),
+                                       "--bpffs",
+                                       Sandbox::current().bpffs(),
+                                       "--cgroup-root",
+                                       Sandbox::current().cgroup_root(),
+                                       "oci-hook"};
+        words.insert(words.end(), more.begin(), more.end());
+        return run(words, {.netns = world.host().fd(),
+                           .input = fmt::format(R"({{"ociVersion": "1.0.2", "id": "box", "status": "creating",
+                                                    "pid": {}, "annotations": {}}})",
+                                                pid, annotations)});
+    };
+    const std::string good = R"({"org.leakbpf.gw": "198.51.100.7"})";
+    EXPECT_EQ(hook(R"({"org.leakbpf.gw": "vpn"})", process.pid()).status, 2);
+    EXPECT_EQ(hook("{}", process.pid(), {"--require-policy"}).status, 2);
+    EXPECT_EQ(hook("{}", process.pid()).status, 0);
+    EXPECT_EQ(world.leakbpf({"status", "--cgroups"}).status, 7);
+    EXPECT_NE(hook(good, getpid()).status, 0);      // it shares its cgroup with the hook
+    EXPECT_NE(hook(good, 2'000'000'000).status, 0); // there is no such process
+    EXPECT_EQ(world.leakbpf({"status", "--cgroups"}).status, 7);
+    EXPECT_TRUE(world.passes(cgroup, other));
+
+    const Output done = hook(good, process.pid());
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(world.passes(cgroup, gateway));
+    EXPECT_FALSE(world.passes(cgroup, other));
+}
+
+// As README and docs have them. Programs are stood in for: there is no Internet here.
+TEST(CgroupRun, TheExamplesOfTheDocs) {
+    CgroupWorld world("docs");
+    const std::string bin = Sandbox::current().dir() + "/bin";
+    std::filesystem::create_directory(bin);
+    std::ofstream(bin + "/curl") << "#!/bin/sh\necho \"$1\"; cat /proc/self/cgroup\n";
+    std::filesystem::permissions(bin + "/curl", std::filesystem::perms::owner_all);
+    const Sandbox &sandbox = Sandbox::current();
+    std::istringstream examples(LK_RUN_EXAMPLES);
+    int count = 0;
+    for (std::string example; std::getline(examples, example, '|'); ++count) {
+        std::vector<std::string> line{"env",
+                                      "PATH=" + bin + ":" + getenv("PATH"),
+                                      leakbpf_binary(),
+                                      "--bpffs",
+                                      sandbox.bpffs(),
+                                      "--cgroup-root",
+                                      sandbox.cgroup_root()};
+        std::istringstream words(example.substr(example.find("leakbpf run") + 8));
+        for (std::string word; words >> word;)
+            line.push_back(word);
+        const Output output = run(line, {.netns = world.host().fd()});
+        EXPECT_EQ(output.status, 0) << example << output.err;
+        EXPECT_NE(output.out.find("https://"), std::string::npos) << example << output.out;
+        EXPECT_NE(output.out.find("/leakbpf-run-"), std::string::npos) << example << output.out;
+    }
+    EXPECT_GE(count, 2);
+}
+
+// What the DaemonSet of packaging/kubernetes does, with no more than it has.
+TEST(DaemonSet, ItsCapabilitiesAreEnough) {
+    CgroupWorld world("caps");
+    const Cgroup cgroup("kubepods.slice");
+    Puppet process({.netns = world.far().fd()}, [&](const std::function<void()> &next) {
+        cgroup.enter();
+        next();
+    });
+    std::string bounding = "-all";
+    std::istringstream names(LK_DAEMONSET_CAPABILITIES);
+    for (std::string name; std::getline(names >> std::ws, name, ',');) {
+        std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+        bounding += ",+" + name;
+    }
+    const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+    (void)setrlimit(RLIMIT_MEMLOCK, &unlimited); // for kernels before Linux 5.11
+    const Sandbox &sandbox = Sandbox::current();
+    for (int turn = 0; turn < 2; ++turn) {
+        const Output output =
+            run({"setpriv", "--bounding-set", bounding, "--inh-caps", "-all", "--no-new-privs",
+                 leakbpf_binary(), "--bpffs", sandbox.bpffs(), "--cgroup-root", sandbox.cgroup_root(),
+                 "attach", "--cgroup", "kubepods.slice", "--gw", gateway, "--vpn-user", "10105"},
+                {.netns = world.host().fd()});
+        ASSERT_EQ(output.status, 0) << output.err;
+        EXPECT_TRUE(world.passes(cgroup, gateway));
+        EXPECT_FALSE(world.passes(cgroup, other));
+    }
+}

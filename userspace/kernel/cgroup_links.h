@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// Links of our programs on a cgroup. Private to this room.
+#pragma once
+
+#include <bpf/bpf.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "kernel/programs.h"
+#include "kernel/sys.h"
+
+namespace lk {
+
+// The socket hooks, in the order in which they are attached.
+struct CgroupHookKind {
+    const char *name;    // "connect4": of the pin, and what people read
+    const char *program; // "lk_connect4"
+    bpf_attach_type type;
+};
+const std::vector<CgroupHookKind> &cgroup_hook_kinds();
+
+// False too where it cannot be known.
+bool cgroup_is_gone(const std::string &root, std::uint64_t id);
+// The directory of a cgroup below the root that is known, or empty.
+std::string cgroup_path(const std::string &root, std::uint64_t id);
+
+// What is pinned at PATH, if that is a link on a cgroup.
+struct PinnedLink {
+    Fd link;
+    LinkInfo info;
+};
+std::optional<PinnedLink> pinned_cgroup_link(const std::string &path);
+
+// A pinned link of PROGRAM on the cgroup, in place of what is pinned at PATH; WHAT: for errors.
+Result<void> attach_cgroup_link(const std::string &path, const std::string &what, const Program &program,
+                                int cgroup_fd, std::uint64_t cgroup_id, bpf_attach_type type);
+
+} // namespace lk

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Cgroups by the names that people know: a path, a systemd unit, a container.
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace lk {
+
+// The directory below ROOT, relative to it, that WORD names: a path (absolute, or from ROOT), a unit such as
+// nginx.service, or container:ID (12 digits or more of it). Errors quote WORD; so does one for a name that
+// two cgroups have.
+Result<std::string> find_cgroup(const std::string &root, const std::string &word);
+
+// What a cgroup's path says of it; empty where it says nothing.
+struct CgroupNames {
+    std::string unit;      // the innermost: "nginx.service"
+    std::string container; // its whole id
+};
+CgroupNames names_of_cgroup(std::string_view path);
+
+// The numbers of the processes in the cgroup DIRECTORY and below it.
+std::set<std::string> processes_below(const std::string &directory);
+
+// The cgroup of a process, relative to ROOT.
+Result<std::string> cgroup_of_process(const std::string &root, int pid);
+
+} // namespace lk
