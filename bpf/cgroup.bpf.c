@@ -182,21 +182,14 @@ static __always_inline const struct lk_asked *lk_asked_while_connected(struct bp
     return sk && sk->state == LK_CONNECTED ? lk_asked_of(ctx) : NULL;
 }
 
-/* The answer of a resolver is shown as the server's that was asked. */
 SEC("cgroup/recvmsg4")
 int lk_recvmsg4(struct bpf_sock_addr *ctx) {
-    const struct lk_asked *asked = lk_asked_while_connected(ctx);
-    if (asked && lk_names4(ctx, &asked->resolver, asked->resolver_port))
-        lk_name4(ctx, &asked->addr, asked->port);
-    return LK_GO_ON;
+    return lk_hide4(ctx, lk_asked_while_connected(ctx));
 }
 
 SEC("cgroup/recvmsg6")
 int lk_recvmsg6(struct bpf_sock_addr *ctx) {
-    const struct lk_asked *asked = lk_asked_while_connected(ctx);
-    if (asked && lk_names6(ctx, &asked->resolver, asked->resolver_port))
-        lk_name6(ctx, &asked->addr, asked->port);
-    return LK_GO_ON;
+    return lk_hide6(ctx, lk_asked_while_connected(ctx));
 }
 
 /*
@@ -228,18 +221,12 @@ int lk_sendmsg6(struct bpf_sock_addr *ctx) {
 
 SEC("cgroup/getpeername4")
 int lk_getpeername4(struct bpf_sock_addr *ctx) {
-    const struct lk_asked *asked = lk_asked_of(ctx);
-    if (asked && lk_names4(ctx, &asked->resolver, asked->resolver_port))
-        lk_name4(ctx, &asked->addr, asked->port);
-    return LK_GO_ON;
+    return lk_hide4(ctx, lk_asked_of(ctx));
 }
 
 SEC("cgroup/getpeername6")
 int lk_getpeername6(struct bpf_sock_addr *ctx) {
-    const struct lk_asked *asked = lk_asked_of(ctx);
-    if (asked && lk_names6(ctx, &asked->resolver, asked->resolver_port))
-        lk_name6(ctx, &asked->addr, asked->port);
-    return LK_GO_ON;
+    return lk_hide6(ctx, lk_asked_of(ctx));
 }
 
 extern int LINUX_KERNEL_VERSION __kconfig;

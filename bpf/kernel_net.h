@@ -15,6 +15,7 @@
 #define LK_IFF_LOOPBACK 8
 #define LK_RTF_GATEWAY  2 /* linux/route.h */
 #define LK_NFPROTO_IPV4 2
+#define LK_NFPROTO_IPV6 10
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

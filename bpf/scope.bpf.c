@@ -42,6 +42,7 @@ int lk_scope_create(struct bpf_sock *ctx) {
     struct lk_places places = {};
     lk_walk(NULL, &places);
     member->uid = (__u32)bpf_get_current_uid_gid();
+    member->netns_cookie = bpf_get_netns_cookie(ctx);
     member->cgroup_id = bpf_get_current_cgroup_id();
     lk_places_keep(member, generation, &places);
     return LK_GO_ON;
@@ -57,33 +58,58 @@ static __always_inline struct bpf_sock *lk_whole_socket(struct __sk_buff *skb) {
     return full ? full : bpf_get_listener_sock(sk);
 }
 
-/* Fills in the policies over the packet's socket. Its own cgroup is asked, whatever the storage remembers. */
-static __always_inline __u32 lk_packet_places(struct __sk_buff *skb, struct lk_places *places) {
+/*
+ * Does the socket show the hierarchy's root because the kernel forgot its cgroup? Before Linux 5.15 net_cls
+ * and net_prio of cgroup v1 take its place.
+ */
+static __always_inline int lk_is_forgotten(struct __sk_buff *skb, const struct lk_member *member,
+                                           __u64 cgroup_id) {
+    return member->cgroup_id != cgroup_id && bpf_skb_ancestor_cgroup_id(skb, 0) == cgroup_id;
+}
+
+/*
+ * Fills in the policies over the packet's socket. Its own cgroup is asked, whatever the storage remembers.
+ * NULL: nobody knows who made it.
+ */
+static __always_inline const struct lk_member *lk_packet_places(struct __sk_buff *skb,
+                                                                struct lk_places *places) {
     const __u32 generation = lk_scope_generation();
     const __u64 cgroup_id = bpf_skb_cgroup_id(skb);
     struct bpf_sock *sk = lk_whole_socket(skb);
     struct lk_member *member = sk ? bpf_sk_storage_get(&lk_members, sk, 0, 0) : NULL;
     if (member && member->cgroup_id == cgroup_id) {
-        if (lk_places_kept(member, generation, places)) return member->uid;
+        if (lk_places_kept(member, generation, places)) return member;
         *places = (struct lk_places){};
         lk_walk(skb, places);
         lk_places_keep(member, generation, places);
-        return member->uid;
+        return member;
+    }
+    if (member && lk_is_forgotten(skb, member, cgroup_id)) {
+        if (!lk_places_kept(member, generation, places)) places->slots[0] = LK_SCOPE_DENY;
+        return member;
     }
     lk_walk(skb, places);
-    if (!sk || member) return 0;
+    if (!sk || member) return NULL;
     member = bpf_sk_storage_get(&lk_members, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-    if (!member) return 0;
+    if (!member) return NULL;
     member->cgroup_id = cgroup_id;
     lk_places_keep(member, generation, places);
-    return 0;
+    return NULL;
+}
+
+/* A raw socket may write the one version into packets that leave as the other. */
+static __always_inline __u8 lk_family_of(const struct __sk_buff *skb) {
+    if (skb->protocol == LK_HTONS(0x0800)) return 4;
+    return skb->protocol == LK_HTONS(0x86dd) ? 6 : 0;
 }
 
 /* Global, as its likes below: the verifier walks it once, however many policies there may be. */
-__noinline int lk_packet_passes(struct __sk_buff *skb, __u32 slot, __u32 uid) {
+__noinline int lk_packet_passes(struct __sk_buff *skb, __u32 slot, __u32 uid, __u64 netns) {
     struct lk_pkt pkt = {};
     lk_gate_read(skb, &pkt);
-    return lk_scope_passes(slot, &pkt, uid);
+    if (pkt.family != lk_family_of(skb)) return 0;
+    const __u32 direct = pkt.family == 6 && !lk_by_router((const void *)skb, LK_NFPROTO_IPV6);
+    return lk_scope_passes(slot, &pkt, uid, netns, direct);
 }
 
 static __noinline int lk_leaves_by_tunnel(struct __sk_buff *skb) {
@@ -96,13 +122,15 @@ SEC("cgroup_skb/egress")
 int lk_scope_egress(struct __sk_buff *skb) {
     if (skb->ifindex == LK_LOOPBACK_IFINDEX) return LK_CGROUP_PASS;
     struct lk_places places = {};
-    const __u32 uid = lk_packet_places(skb, &places);
+    const struct lk_member *maker = lk_packet_places(skb, &places);
     if (lk_is_out_of_scope(&places)) return LK_CGROUP_PASS;
+    const __u32 uid = maker ? maker->uid : 0;
+    const __u64 netns = maker ? maker->netns_cookie : 0;
 
     for (int i = 0; i < (int)LK_SCOPE_NEST; i++) {
         const __u32 slot = places.slots[i];
         if (slot == LK_SCOPE_NONE) break;
-        if (lk_packet_passes(skb, slot, uid)) continue;
+        if (lk_packet_passes(skb, slot, uid, netns)) continue;
         if (lk_leaves_by_tunnel(skb)) return LK_CGROUP_PASS;
         struct lk_scope *scope = lk_scope_at(slot);
         if (scope) __sync_fetch_and_add(&scope->refused_packets, 1);
@@ -149,11 +177,12 @@ static __always_inline struct lk_scope *lk_innermost(const struct lk_places *pla
 
 /* Row 6 of a call: to the resolver of the innermost policy. */
 static __always_inline int lk_call_query(struct bpf_sock_addr *ctx, struct lk_call *call,
-                                         struct lk_scope *scope, __u32 uid, int connected) {
+                                         struct lk_scope *scope, const struct lk_member *maker,
+                                         int connected) {
     const struct lk_policy *policy = &scope->policy;
     const struct lk_addr asked = call->addr;
     __be16 port = 0;
-    if (!lk_dns_host(&asked) || (uid && lk_uid_is_daemon(policy, uid))) return 0;
+    if (!lk_dns_host(&asked) || lk_is_vpn_user(scope, maker->uid, maker->netns_cookie)) return 0;
     const struct lk_addr *resolver = lk_resolver_for(policy, &asked, &port);
     if (!resolver || (lk_addr_equal(resolver, &asked) && port == call->port)) return 0;
     if (call->datagram && lk_addr_mapped(resolver) != lk_addr_mapped(&asked)) return 0;
@@ -179,22 +208,24 @@ static __always_inline int lk_call_query(struct bpf_sock_addr *ctx, struct lk_ca
 }
 
 static __always_inline int lk_call_passes(const struct bpf_sock_addr *ctx, const struct lk_addr *to,
-                                          __u8 family, __u32 slot, __u32 uid) {
+                                          __u8 family, __u32 slot, __u32 uid, __u64 netns) {
     struct lk_pkt pkt = {.shape = LK_SHAPE_IP, .family = family, .dport = ctx->user_port, .hop_limit = 64};
     pkt.dst = *to;
     pkt.proto = lk_call_proto(ctx);
-    return lk_scope_passes(slot, &pkt, uid);
+    const struct bpf_sock *sk = ctx->sk;
+    if (sk) pkt.sport = LK_HTONS(sk->src_port);
+    return lk_scope_passes(slot, &pkt, uid, netns, 0);
 }
 
-__noinline int lk_call4_passes(struct bpf_sock_addr *ctx, __u32 slot, __u32 uid) {
+__noinline int lk_call4_passes(struct bpf_sock_addr *ctx, __u32 slot, __u32 uid, __u64 netns) {
     const struct lk_addr to = lk_named4(ctx);
-    return lk_call_passes(ctx, &to, 4, slot, uid);
+    return lk_call_passes(ctx, &to, 4, slot, uid, netns);
 }
 
 /* A socket of IPv6 that names an IPv4 address sends IPv4. */
-__noinline int lk_call6_passes(struct bpf_sock_addr *ctx, __u32 slot, __u32 uid) {
+__noinline int lk_call6_passes(struct bpf_sock_addr *ctx, __u32 slot, __u32 uid, __u64 netns) {
     const struct lk_addr to = lk_named6(ctx);
-    return lk_call_passes(ctx, &to, lk_addr_mapped(&to) ? 4 : 6, slot, uid);
+    return lk_call_passes(ctx, &to, lk_addr_mapped(&to) ? 4 : 6, slot, uid, netns);
 }
 
 static __always_inline int lk_around_call(struct bpf_sock_addr *ctx, const struct lk_addr *addr) {
@@ -237,16 +268,18 @@ static __always_inline int lk_call(struct bpf_sock_addr *ctx, struct lk_call *ca
     if (!lk_is_transport(call->proto)) return LK_GO_ON;
 
     const __u32 uid = member->uid;
+    const __u64 netns = member->netns_cookie;
     if (call->port == LK_HTONS(53)) {
         struct lk_scope *inner = lk_innermost(&places);
         const int connected = call->datagram && sk->state == LK_CONNECTED && memory && memory->rewritten;
         if (inner && lk_around_call(ctx, &call->addr) != LK_AROUND_OWN)
-            lk_call_query(ctx, call, inner, uid, connected);
+            lk_call_query(ctx, call, inner, member, connected);
     }
     for (int i = 0; i < (int)LK_SCOPE_NEST; i++) {
         const __u32 slot = places.slots[i];
         if (slot == LK_SCOPE_NONE) break;
-        if (call->six ? lk_call6_passes(ctx, slot, uid) : lk_call4_passes(ctx, slot, uid)) continue;
+        if (call->six ? lk_call6_passes(ctx, slot, uid, netns) : lk_call4_passes(ctx, slot, uid, netns))
+            continue;
         return lk_call_refused(ctx, call, slot);
     }
     return LK_GO_ON;
@@ -290,32 +323,22 @@ static __always_inline const struct lk_asked *lk_scope_asked_of(struct bpf_sock_
 
 SEC("cgroup/recvmsg4")
 int lk_scope_recv4(struct bpf_sock_addr *ctx) {
-    const struct lk_asked *asked = lk_scope_asked_of(ctx);
-    if (asked && lk_names4(ctx, &asked->resolver, asked->resolver_port))
-        lk_name4(ctx, &asked->addr, asked->port);
-    return LK_GO_ON;
+    return lk_hide4(ctx, lk_scope_asked_of(ctx));
 }
 
 SEC("cgroup/recvmsg6")
 int lk_scope_recv6(struct bpf_sock_addr *ctx) {
-    const struct lk_asked *asked = lk_scope_asked_of(ctx);
-    if (asked && lk_names6(ctx, &asked->resolver, asked->resolver_port))
-        lk_name6(ctx, &asked->addr, asked->port);
-    return LK_GO_ON;
+    return lk_hide6(ctx, lk_scope_asked_of(ctx));
 }
 
 SEC("cgroup/getpeername4")
 int lk_scope_peer4(struct bpf_sock_addr *ctx) {
-    const struct lk_asked *asked = lk_scope_asked_of(ctx);
-    if (asked) lk_name4(ctx, &asked->addr, asked->port);
-    return LK_GO_ON;
+    return lk_hide4(ctx, lk_scope_asked_of(ctx));
 }
 
 SEC("cgroup/getpeername6")
 int lk_scope_peer6(struct bpf_sock_addr *ctx) {
-    const struct lk_asked *asked = lk_scope_asked_of(ctx);
-    if (asked) lk_name6(ctx, &asked->addr, asked->port);
-    return LK_GO_ON;
+    return lk_hide6(ctx, lk_scope_asked_of(ctx));
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

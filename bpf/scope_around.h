@@ -49,9 +49,9 @@ static __noinline int lk_around_own6(const struct net_device *device, const stru
 }
 
 /*
- * enum lk_around, of the first device that says something. Global: the verifier walks it once, whoever calls.
- * It is given the four words of the address because older kernels let a global function have no pointer but
- * this.
+ * enum lk_around; an own address counts more than a tunnel, whichever comes first. Global: the verifier walks
+ * it once, whoever calls. It is given the four words of the address because older kernels let a global
+ * function have no pointer but this.
  */
 __noinline int lk_look_around(struct bpf_sock_addr *ctx, __u32 w0, __u32 w1, __u32 w2, __u32 w3) {
     const struct lk_addr addr = {.w = {w0, w1, w2, w3}};
@@ -61,14 +61,16 @@ __noinline int lk_look_around(struct bpf_sock_addr *ctx, __u32 w0, __u32 w1, __u
     const struct list_head *head = __builtin_preserve_access_index(&net->dev_base_head);
     const struct list_head *at = BPF_CORE_READ(head, next);
     const int mapped = lk_addr_mapped(&addr);
+    int around = 0;
     for (int i = 0; i < LK_AROUND_DEVICES; i++) {
-        if (at == head) return 0;
+        if (at == head) return around;
         if (!at) break;
         const struct net_device *device =
             (const void *)at - bpf_core_field_offset(struct net_device, dev_list);
         const int own = mapped ? lk_around_own4(device, addr.w[3]) : lk_around_own6(device, &addr);
-        if (own) return own;
-        if ((BPF_CORE_READ(device, flags) & LK_IFF_UP) && lk_is_tunnel(device)) return LK_AROUND_TUNNEL;
+        if (own == LK_AROUND_OWN) return own;
+        if (own || ((BPF_CORE_READ(device, flags) & LK_IFF_UP) && lk_is_tunnel(device)))
+            around = LK_AROUND_TUNNEL;
         at = BPF_CORE_READ(at, next);
     }
     return LK_AROUND_TUNNEL;

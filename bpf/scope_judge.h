@@ -30,8 +30,20 @@ static __always_inline __u32 lk_scope_net_flags(const struct lk_policy *policy, 
     return flags ? *flags : 0;
 }
 
+/*
+ * A solicitation as the kernel makes them, which the link's own rows then let pass with hop limit 255. A
+ * network namespace that was made inside a cgroup has its own sockets for these there, and a cgroup knows no
+ * networks on the link.
+ */
+static __always_inline int lk_asks_neighbour(const struct lk_pkt *p) {
+    if (p->type != LK_ICMPV6_NS) return 0;
+    if (!lk_addr_multicast(&p->dst)) return lk_addr_equal(&p->dst, &p->target);
+    return ((p->dst.w[3] ^ p->target.w[3]) & LK_HTONL(0x00ffffff)) == 0;
+}
+
+/* direct: its route leads by no router; of neighbour discovery alone. */
 static __always_inline void lk_scope_classify(const struct lk_policy *policy, const struct lk_pkt *p,
-                                              struct lk_facts *facts) {
+                                              __u32 direct, struct lk_facts *facts) {
     struct lk_addr inner = {};
     const int embedded = p->family == 6 && lk_embedded4(&p->dst, &inner);
     facts->own_source = lk_gate_opaque(policy, 1);
@@ -42,9 +54,10 @@ static __always_inline void lk_scope_classify(const struct lk_policy *policy, co
     facts->lan = facts->dst_net & LK_NET_LAN;
     if (facts->lan && embedded)
         facts->lan = lk_gate_opaque(policy, lk_scope_net_flags(policy, &inner) & LK_NET_LAN);
-    if (p->proto != LK_PROTO_ICMPV6 || p->type != LK_ICMPV6_NS) return;
-    facts->target_net = lk_gate_opaque(policy, lk_scope_net_flags(policy, &p->target));
-    facts->target_gw = lk_gate_opaque(policy, lk_find_gw(policy, &p->target) != NULL);
+    if (p->proto != LK_PROTO_ICMPV6) return;
+    if (direct) facts->dst_net |= LK_NET_ONLINK;
+    facts->dst_net = lk_gate_opaque(policy, facts->dst_net);
+    facts->target_net = lk_gate_opaque(policy, lk_asks_neighbour(p) ? LK_NET_LAN : 0);
 }
 
 /* The same packet, but one that the verifier knows nothing of: what follows is walked once. */
@@ -54,20 +67,27 @@ static __always_inline void lk_blur(const struct lk_policy *policy, struct lk_pk
         words[i] = lk_gate_opaque(policy, words[i]);
 }
 
-/* 1: the record of this slot lets it pass. */
-static __always_inline int lk_scope_passes(__u32 slot, struct lk_pkt *pkt, __u32 uid) {
+/* uid, netns: of the socket's maker and where it was made; a uid of 0 is nobody's. */
+static __always_inline int lk_is_vpn_user(const struct lk_scope *scope, __u32 uid, __u64 netns) {
+    if (!uid || (scope->vpn_netns && scope->vpn_netns != netns)) return 0;
+    return lk_uid_is_daemon(&scope->policy, uid);
+}
+
+/* 1: the record of this slot lets it pass on a device that is no tunnel. */
+static __always_inline int lk_scope_passes(__u32 slot, struct lk_pkt *pkt, __u32 uid, __u64 netns,
+                                           __u32 direct) {
     const struct lk_scope *scope = lk_scope_at(slot);
     if (!scope || !(scope->policy.flags & LK_POLICY_ACTIVE)) return 0;
     const struct lk_policy *policy = &scope->policy;
     lk_blur(policy, pkt);
     if (pkt->shape != LK_SHAPE_IP) return 0;
     if (pkt->family == 6 && lk_addr_mapped(&pkt->dst)) return 0; /* IPv4 in the wrong dress */
-    if (lk_to_resolver(policy, pkt)) return 1;
-    struct lk_sender sender = {};
-    if (uid) sender.vpn_daemon = lk_uid_is_daemon(policy, uid);
-    sender.vpn_daemon = lk_gate_opaque(policy, sender.vpn_daemon);
+    const struct lk_sender sender = {
+        .vpn_daemon = lk_gate_opaque(policy, lk_is_vpn_user(scope, uid, netns)),
+    };
     struct lk_facts facts = {};
-    lk_scope_classify(policy, pkt, &facts);
+    lk_scope_classify(policy, pkt, lk_gate_opaque(policy, direct), &facts);
+    if (facts.lan && !(policy->flags & LK_POLICY_NO_LAN) && lk_to_resolver(policy, pkt)) return 1;
     return lk_verdict_ip(policy, pkt, &sender, &facts).verdict == LK_PASS;
 }
 

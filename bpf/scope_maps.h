@@ -82,6 +82,7 @@ struct lk_member {
     struct bpf_spin_lock lock; /* of places, for those who write them */
     __u32 uid;                 /* of the creator, initial user namespace; 0: root or not known */
     __u64 cgroup_id;
+    __u64 netns_cookie;          /* of where it was made; 0: not known */
     __u64 places[LK_SCOPE_NEST]; /* generation << 32 | slot in lk_scopes, the outermost first */
 };
 

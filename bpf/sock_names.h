@@ -54,6 +54,20 @@ static __always_inline void lk_name6(struct bpf_sock_addr *ctx, const struct lk_
     ctx->user_port = port;
 }
 
+/* A resolver is shown as the server that was asked. asked: of a socket whose queries go elsewhere, or NULL.
+ */
+static __always_inline int lk_hide4(struct bpf_sock_addr *ctx, const struct lk_asked *asked) {
+    if (asked && lk_names4(ctx, &asked->resolver, asked->resolver_port))
+        lk_name4(ctx, &asked->addr, asked->port);
+    return LK_GO_ON;
+}
+
+static __always_inline int lk_hide6(struct bpf_sock_addr *ctx, const struct lk_asked *asked) {
+    if (asked && lk_names6(ctx, &asked->resolver, asked->resolver_port))
+        lk_name6(ctx, &asked->addr, asked->port);
+    return LK_GO_ON;
+}
+
 static __always_inline struct lk_addr lk_named4(const struct bpf_sock_addr *ctx) {
     return (struct lk_addr){.w = {0, 0, LK_HTONL(0xffff), ctx->user_ip4}};
 }

@@ -19,7 +19,7 @@
 #define LK_SCOPE_LEVELS 16u    /* a policy's cgroup is at level 1 to 15 of the hierarchy */
 
 #define LK_SCOPE_NONE 0u          /* no further policy */
-#define LK_SCOPE_DENY 0xffffffffu /* in place of a record: nothing passes */
+#define LK_SCOPE_DENY 0xffffffffu /* in place of a record: nothing passes but by loopback and tunnels */
 
 /* lk_scope_word[0]. */
 struct lk_scope_word {
@@ -50,8 +50,9 @@ struct lk_scope {
     __u64 queries;     /* sent to the resolver */
     __u64 text_digest; /* of what it was made from, for the loader */
     __s64 error;       /* of refused calls, a negative errno */
+    __u64 vpn_netns;   /* cookie of the network namespace of the policy's VPN users; 0: any */
 };
-LK_ASSERT_SIZE(struct lk_scope, 312);
+LK_ASSERT_SIZE(struct lk_scope, 320);
 
 /* Policies as people gave them: by cgroup and place in the text. */
 struct lk_scope_page_key {

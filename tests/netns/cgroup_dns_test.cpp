@@ -64,7 +64,11 @@ class CgroupDns : public testing::Test {
 
 TEST_F(CgroupDns, ToTheResolverShownAsTheServer) {
     const Cgroup cgroup("in");
-    ASSERT_EQ(world.guard(cgroup, {"--gw", gateway, "--dns", resolver, "--dns", resolver6}).status, 0);
+    ASSERT_EQ(world
+                  .guard(cgroup, {"--gw", gateway, "--dns", resolver, "--dns", resolver6, "--lan", resolver,
+                                  "--lan", resolver6})
+                  .status,
+              0);
     Mark asked;
     asked.flow(Ip::of(other), 53);
     asked.flow(Ip::of("2001:db8:9::9"), 53);
@@ -83,8 +87,8 @@ TEST_F(CgroupDns, ToTheResolverShownAsTheServer) {
 
 TEST_F(CgroupDns, EachToItsOwnAndWithoutOneRefused) {
     const Cgroup a("a"), b("b"), c("c");
-    ASSERT_EQ(world.guard(a, {"--gw", gateway, "--dns", resolver}).status, 0);
-    ASSERT_EQ(world.guard(b, {"--gw", gateway, "--dns", resolver2}).status, 0);
+    ASSERT_EQ(world.guard(a, {"--gw", gateway, "--dns", resolver, "--lan", resolver}).status, 0);
+    ASSERT_EQ(world.guard(b, {"--gw", gateway, "--dns", resolver2, "--lan", resolver2}).status, 0);
     ASSERT_EQ(world.guard(c, {"--gw", gateway, "--lan", "10.7.1.0/24"}).status, 0);
     EXPECT_EQ(asks(a, other, SOCK_DGRAM, false), other);
     EXPECT_EQ(asks(b, other, SOCK_DGRAM, false), other);
@@ -102,4 +106,40 @@ TEST_F(CgroupDns, EachToItsOwnAndWithoutOneRefused) {
     };
     EXPECT_EQ(world.inside(a, raw_query), EPERM);
     EXPECT_EQ(world.inside(b, raw_query), 0);
+}
+
+// Whichever of the two devices is older.
+TEST_F(CgroupDns, AnOwnAddressCountsMoreThanATunnel) {
+    const Cgroup cgroup("in");
+    const Fd tun = make_tun(world.host(), "tun9");
+    world.host().ip("link add docker0 type veth peer name box0\nlink set docker0 up\n"
+                    "addr add 172.17.0.1/16 dev docker0\naddr add fd17::1/64 dev docker0 nodad");
+    const std::string own_log = Sandbox::current().dir() + "/asked-here";
+    const auto own = start_name_server(world.host(), {Ip::of("172.17.0.1"), Ip::of("fd17::1")}, own_log);
+    ASSERT_EQ(world.guard(cgroup, {"--gw", gateway, "--dns", resolver, "--lan", resolver}).status, 0);
+    EXPECT_EQ(asks(cgroup, other, SOCK_DGRAM, false), other);
+    EXPECT_EQ(asked_of(own_log).size(), 0u);
+    EXPECT_EQ(asked_of(log).size(), 1u);
+    EXPECT_EQ(asks(cgroup, "172.17.0.1", SOCK_DGRAM, false), "172.17.0.1");
+    EXPECT_EQ(asks(cgroup, "fd17::1", SOCK_STREAM, true), "fd17::1 fd17::1");
+    EXPECT_EQ(asked_of(own_log).size(), 2u);
+    EXPECT_EQ(asked_of(log).size(), 1u);
+}
+
+// What was asked by a datagram is not what the socket is connected to.
+TEST_F(CgroupDns, ThePeerOfAConnectedSocketThatAsksAnotherToo) {
+    const Cgroup cgroup("in");
+    ASSERT_EQ(world.guard(cgroup, {"--gw", gateway, "--dns", resolver, "--lan", resolver}).status, 0);
+    const auto peer_stays = [] {
+        const SockAddr to(Ip::of(gateway), 4000), whom(Ip::of(other), 53);
+        const Bytes query = dns_query("vpn.example.org", 1, 7);
+        const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        if (connect(socket.get(), to.get(), to.length) != 0) return 1;
+        if (sendto(socket.get(), query.data(), query.size(), 0, whom.get(), whom.length) < 0) return 2;
+        SockAddr peer;
+        peer.length = sizeof(peer.storage);
+        if (getpeername(socket.get(), peer.get(), &peer.length) != 0) return 3;
+        return peer.ip() == to.ip() && peer.port() == 4000 ? 0 : 4;
+    };
+    EXPECT_EQ(world.inside(cgroup, peer_stays), 0);
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Policies of cgroups: what a process in one gets onto the wire, beside one outside of it.
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 
 #include "cgroup_world.h"
 
@@ -24,17 +21,6 @@ int ping_raw(const char *dst) {
     const SockAddr to(Ip::of(dst), 0);
     const Bytes request = echo_request(Ip::of("10.7.1.2"), Ip::of(dst), 7, "probe");
     return sendto(socket.get(), request.data(), request.size(), 0, to.get(), to.length) < 0 ? errno : 0;
-}
-
-// A device of kind tun that is up, until the process ends.
-void make_tun(const char *name, const std::function<void()> &while_up) {
-    const Fd tun(open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-    ifreq request{};
-    std::snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-    request.ifr_flags = IFF_TUN | IFF_NO_PI;
-    ASSERT_EQ(ioctl(tun.get(), TUNSETIFF, &request), 0) << strerror(errno);
-    bring_up(name);
-    while_up();
 }
 
 } // namespace
@@ -177,20 +163,11 @@ TEST(Cgroup, ATunnelIsFreeAndAnotherDeviceIsNot) {
     const Cgroup cgroup("in");
     ASSERT_EQ(world.guard(cgroup, to_gateways).status, 0);
     EXPECT_EQ(world.datagram(cgroup, "203.0.113.50").error, CgroupWorld::refused());
-    const auto by_tunnel = [&] {
-        int error = -1;
-        make_tun("tun9", [&] {
-            world.host().ip("addr add 10.42.0.2/24 dev tun9\nroute add 203.0.113.50 dev tun9");
-            const SockAddr to(Ip::of("203.0.113.50"), 4000), bare(Ip::of(other), 4000);
-            const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-            error = sendto(socket.get(), "probe", 5, 0, to.get(), to.length) < 0 ? errno : 0;
-            // The calls no longer know which way it goes; the packet does.
-            if (sendto(socket.get(), "probe", 5, 0, bare.get(), bare.length) >= 0 || errno != EPERM)
-                error = 1000;
-        });
-        return error;
-    };
-    EXPECT_EQ(world.inside(cgroup, by_tunnel), 0);
+    const Fd tun = make_tun(world.host(), "tun9");
+    world.host().ip("addr add 10.42.0.2/24 dev tun9\nroute add 203.0.113.50 dev tun9");
+    EXPECT_EQ(world.datagram(cgroup, "203.0.113.50").error, 0);
+    // The calls no longer know which way it goes; the packet does.
+    EXPECT_EQ(world.datagram(cgroup, other).error, EPERM);
     world.host().ip("link add dum0 type veth peer name dum1\nlink set dum0 up\nlink set dum1 up\nroute add "
                     "203.0.113.51 dev dum0 src 10.7.1.2");
     EXPECT_EQ(world.datagram(cgroup, "203.0.113.51").error, CgroupWorld::refused());
@@ -238,6 +215,38 @@ TEST(Cgroup, TheVpnUserOfAUserNamespace) {
     EXPECT_EQ(daemon->step(), "");
     EXPECT_FALSE(world.datagram(cgroup, other, false, -1, 105).arrived); // the host's
     EXPECT_TRUE(world.datagram(cgroup, other, false, -1, 200105).arrived);
+}
+
+// Of the network namespace in which the cgroup's processes are; of any while there is none.
+TEST(Cgroup, TheVpnUserOfOneNetworkNamespace) {
+    CgroupWorld world("uns2");
+    Netns box("lk-cg-uns2-box");
+    world.far().ip(fmt::format("link add box type veth peer name eth0 netns {}\nlink set box up\n"
+                               "addr add 10.8.0.1/24 dev box",
+                               box.name()));
+    box.ip("link set eth0 up\naddr add 10.8.0.2/24 dev eth0\nroute add default via 10.8.0.1\n"
+           "neigh replace 10.8.0.1 lladdr 02:00:00:00:00:99 dev eth0 nud permanent");
+    const Cgroup cgroup("in"), inner("in/init"), second("in/other");
+    const std::vector<std::string> policy{"--gw", gateway, "--vpn-user", std::to_string(vpn_uid)};
+    ASSERT_EQ(world.guard(cgroup, policy).status, 0);
+    for (const int netns : {world.host().fd(), box.fd()})
+        EXPECT_TRUE(world.datagram(cgroup, other, false, netns, vpn_uid).arrived);
+    const auto process_in = [&](const Cgroup &where, int netns) {
+        return std::make_unique<Puppet>(Identity{.netns = netns}, [&](const std::function<void()> &next) {
+            where.enter();
+            next();
+        });
+    };
+    const auto init = process_in(inner, world.host().fd());
+    ASSERT_EQ(world.guard(cgroup, policy).status, 0);
+    EXPECT_TRUE(world.datagram(cgroup, other, false, world.host().fd(), vpn_uid).arrived);
+    EXPECT_TRUE(world.datagram(cgroup, other, true, world.host().fd(), vpn_uid).arrived);
+    EXPECT_EQ(world.datagram(cgroup, other, false, box.fd(), vpn_uid).error, CgroupWorld::refused());
+    EXPECT_TRUE(world.datagram(cgroup, gateway, false, box.fd(), vpn_uid).arrived);
+    const auto elsewhere = process_in(second, box.fd());
+    const Output two = world.guard(cgroup, policy);
+    EXPECT_EQ(two.status, 2);
+    EXPECT_NE(two.err.find("several network namespaces"), std::string::npos) << two.err;
 }
 
 TEST(Cgroup, AnotherPolicyHoldsForOpenSockets) {

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +50,20 @@ struct Sent {
     int error = 0;
     bool arrived = false;
 };
+
+// A device of kind tun that is up, as long as the descriptor lives.
+inline Fd make_tun(const Netns &netns, const std::string &name) {
+    Fd tun;
+    netns.inside([&] {
+        tun = Fd(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+        ifreq request{};
+        std::snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name.c_str());
+        request.ifr_flags = IFF_TUN | IFF_NO_PI;
+        if (ioctl(tun.get(), TUNSETIFF, &request) != 0) throw std::runtime_error("making " + name);
+        bring_up(name);
+    });
+    return tun;
+}
 
 // A policy beside all tests of an executable, so that the programs are loaded once, which takes long where
 // the machine is slow: testing::AddGlobalTestEnvironment(new ProgramsKept).

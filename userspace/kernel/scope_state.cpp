@@ -17,6 +17,8 @@
 #include "kernel/cgroup_links.h"
 #include "kernel/grace.h"
 #include "kernel/scope_maps.h"
+#include "kernel/socket_cgroups.h"
+#include "kernel/vpn_netns.h"
 
 namespace lk {
 
@@ -223,6 +225,9 @@ Result<bool> ScopeState::Impl::let_go(const std::vector<Leaving> &leaving) const
 
 Result<void> ScopeState::put(const ScopeCgroup &cgroup, const Policy &policy) {
     const auto &maps = impl_->maps;
+    const auto directory = std::filesystem::path(impl_->place.cgroup_root) / cgroup.path;
+    const auto vpn_netns = policy.vpn_users.empty() ? 0 : netns_of_processes(directory);
+    if (!vpn_netns) return vpn_netns.error();
     if (auto begun = impl_->begin(); !begun) return begun;
     lk_scope_row old_row{};
     const bool replaces = maps.rows.lookup(cgroup.id, old_row);
@@ -230,7 +235,7 @@ Result<void> ScopeState::put(const ScopeCgroup &cgroup, const Policy &policy) {
     const auto text = text_of(cgroup, policy);
     lk_scope scope{};
     if (replaces && maps.scopes.lookup(old_row.slot, scope) && scope.cgroup_id == cgroup.id &&
-        scope.text_digest == digest_of(text)) {
+        scope.text_digest == digest_of(text) && scope.vpn_netns == *vpn_netns) {
         // It is in force already; only its text may be of another one, if somebody died between the two.
         if (auto put = maps.write_text(cgroup.id, text); !put) return put;
         return impl_->move_on(false);
@@ -247,6 +252,7 @@ Result<void> ScopeState::put(const ScopeCgroup &cgroup, const Policy &policy) {
     scope.policy = image.policy;
     scope.policy.gw_set = scope.id;
     scope.error = -policy.refusal.number;
+    scope.vpn_netns = *vpn_netns;
     const Rows rows = rows_of(image, scope.id, state.next_id);
     if (state.next_id < scope.id) return failure("the ids of row sets are used up: detach all cgroups");
     scope.n_ids = state.next_id - scope.id;
@@ -375,6 +381,7 @@ Result<Programs> open_scope_programs(const std::string &directory) {
 } // namespace
 
 Result<ScopeState> ScopeState::open_or_create(const ScopePlace &place) {
+    if (auto known = check_socket_cgroups(); !known) return known.error();
     const Pins pins{place.directory()};
     const auto programs_dir = fmt::format("{}/{}", pins.dir, programs_name());
     auto programs = open_scope_programs(programs_dir);

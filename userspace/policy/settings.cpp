@@ -95,7 +95,7 @@ constexpr std::array table{
     Setting{"lan-names", "lan-names", Kind::flag, "", "LLMNR and NetBIOS names on the LAN",
             turn_on<&Policy::lan_names>, in_cgroups},
     Setting{"no-multicast", "no-multicast", Kind::flag, "", "No SSDP and mDNS",
-            turn_on<&Policy::no_multicast>, in_cgroups},
+            turn_on<&Policy::no_multicast>},
     Setting{"nat64", "nat64", Kind::list, "PREFIX",
             "NAT64 prefix (/96) through which IPv4 gateways are reached too",
             append<&Policy::nat64, parse_nat64>, in_cgroups},

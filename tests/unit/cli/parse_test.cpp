@@ -168,6 +168,7 @@ TEST(CommandLine, BadInput) {
         {"attach --lockdown a/b", "\"a/b\"", "IFACE: "},
         {"attach --cgroup a --gw 198.51.100.7 eth0", "IFACE", "for a cgroup"},
         {"attach --cgroup a --gw 198.51.100.7 --serve tcp/80", "--serve", "for a cgroup"},
+        {"attach --cgroup a --gw 198.51.100.7 --no-multicast", "--no-multicast", "for a cgroup"},
         {"attach --cgroup a --gw 198.51.100.7 --try 60", "--try", "--cgroup"},
         {"attach --cgroup a", "--gw", ""},
         {"attach --cgroup a --gw 198.51.100.7 --errno EIO", "\"EIO\"", "--errno: "},

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/vpn_netns.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <optional>
+#include <thread>
+
+#include "base/fd.h"
+#include "kernel/sys.h"
+#include "net/cgroup_names.h"
+#include "net/netns.h"
+
+namespace lk {
+
+namespace {
+
+Result<std::uint64_t> cookie_of(const Fd &netns) {
+    Result<std::uint64_t> cookie = std::uint64_t{0};
+    std::thread([&] { // which may stay there
+        cookie = setns(netns.get(), CLONE_NEWNET) == 0
+                     ? netns_cookie()
+                     : system_error("cannot look into the cgroup's network namespace", errno);
+    })
+        .join();
+    return cookie;
+}
+
+} // namespace
+
+Result<std::uint64_t> netns_of_processes(const std::string &directory) {
+    Fd netns;
+    std::optional<ino_t> number;
+    for (const auto &process : processes_below(directory)) {
+        Fd found{::open(("/proc/" + process + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC)};
+        struct stat st {};
+        if (!found || fstat(found.get(), &st) != 0) continue; // ended meanwhile
+        if (number && *number != st.st_ino)
+            return bad_input(
+                "--vpn-user: the processes of the cgroup are in several network namespaces, and users are "
+                "meant in one: attach before they begin, or to a cgroup for each");
+        number = st.st_ino;
+        netns = std::move(found);
+    }
+    return number ? cookie_of(netns) : Result<std::uint64_t>(0);
+}
+
+} // namespace lk
