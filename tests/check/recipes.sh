@@ -47,4 +47,49 @@ becomes "NetworkManager, something else" "" "$recipes/networkmanager" tun0 vpn-d
 # As wg-quick runs it.
 line=$(sed -n 's/^PostUp = //p' "$recipes/wg0.conf")
 becomes "wg-quick" "$all wg0 $wg_gateways --dns 10.64.0.1" bash -c "${line//%i/wg0}"
+
+# Docker's runtime: every container that is created gets the hook, before those that it has, and runc everything as it was.
+if command -v jq >/dev/null; then
+    mkdir "$bin/bundle"
+    printf '#!/bin/sh\nprintf "%%s\\n" "$*" >"%s/asked"\n' "$bin" >"$bin/runc"
+    chmod 755 "$bin/runc"
+    echo '{"ociVersion": "1.0.2", "hooks": {"createRuntime": [{"path": "/other"}]}}' >"$bin/bundle/config.json"
+    becomes "Docker, create" "--root /r create --bundle $bin/bundle --pid-file /p ID" \
+        env LEAKBPF_HOOK_ARGS=--require-policy packaging/oci/leakbpf-runtime --root /r create --bundle "$bin/bundle" --pid-file /p ID
+    hooks=$(jq -c '[.ociVersion, .hooks.createRuntime[].args, .hooks.createRuntime[].path]' "$bin/bundle/config.json")
+    [ "$hooks" = '["1.0.2",["leakbpf","oci-hook","--require-policy"],null,"/usr/sbin/leakbpf","/other"]' ] ||
+        fail "Docker, create: $hooks"
+    echo '{}' >"$bin/bundle/config.json"
+    becomes "Docker, delete" "--root /r delete ID" packaging/oci/leakbpf-runtime --root /r delete ID
+    [ "$(cat "$bin/bundle/config.json")" = "{}" ] || fail "Docker, delete: the configuration was changed"
+    echo 'x' >"$bin/bundle/config.json"
+    if packaging/oci/leakbpf-runtime create -b "$bin/bundle" ID 2>/dev/null; then fail "Docker: a container without the hook"; fi
+fi
+
+# The DaemonSet tries every policy of a turn, and only then ends because of one that failed.
+mkdir "$bin/policies"
+for name in a.slice b.slice c.slice; do echo "--gw 198.51.100.7 --dns 10.96.0.10" >"$bin/policies/$name"; done
+cat >"$bin/leakbpf" <<STUB
+#!/bin/sh
+printf '%s\n' "\$*" >>"$bin/asked"
+[ "\$7" != "\$(cat "$bin/fails")" ]
+STUB
+printf '#!/bin/sh\nexit 9\n' >"$bin/sleep" # instead of the next turn
+chmod 755 "$bin/sleep"
+awk '/^            - \|$/ { inside = 1; next } inside && !/^              / { exit } inside' \
+    packaging/kubernetes/leakbpf.yaml | sed "s|/policies/|$bin/policies/|" >"$bin/turns"
+[ -s "$bin/turns" ] || fail "the DaemonSet has no script"
+turn() {
+    echo "$1" >"$bin/fails"
+    rm -f "$bin/asked"
+    status=0
+    told=$(sh -eu "$bin/turns" 2>&1) || status=$?
+}
+turn none
+[ "$status" = 9 ] || fail "DaemonSet: ended with $status before the next turn: $told"
+grep -q -- "attach --cgroup b.slice --gw 198.51.100.7 --dns 10.96.0.10$" "$bin/asked" || fail "DaemonSet: $(cat "$bin/asked")"
+turn a.slice
+[ "$(wc -l <"$bin/asked")" = 3 ] || fail "DaemonSet: after a failure the others were not tried: $(cat "$bin/asked")"
+[ "$status" = 1 ] || fail "DaemonSet: a failure ended it with $status"
+[ "$told" = "not guarded: a.slice" ] || fail "DaemonSet: told «$told»"
 finish

@@ -9,6 +9,7 @@
 
 #include "cgroup_world.h"
 #include "control/cgroups.h"
+#include "kernel/scope_maps.h"
 
 using namespace lk;
 using namespace lk::harness;
@@ -97,12 +98,12 @@ TEST(CgroupLife, RunIsKilledAtAnyMoment) {
                     "for dst in 203.0.113.9 198.51.100.7; do echo x >/dev/udp/$dst/4000; done; sleep 60"});
         std::this_thread::sleep_for(std::chrono::microseconds(random() % 100'000));
         command.end(SIGKILL);
-        const Cgroup outer("job.scope"), inner("job.scope/command");
+        const Cgroup job("job.scope");
         EXPECT_TRUE(eventually([&] {
-            kill_all_in(inner.path());
-            return inner.remove();
+            kill_all_in(job.path());
+            return contents(job.path() + "/cgroup.procs").empty();
         }));
-        world.free(outer); // where it had one already
+        world.free(job); // where it had one already
     }
     world.capture().settle();
     EXPECT_EQ(world.capture().count(forbidden), 0u);
@@ -209,6 +210,105 @@ TEST(CgroupLife, ItIsRemovedWhileItsTrafficFlows) {
     const auto later = world.capture().position();
     EXPECT_TRUE(world.capture().awaits(to_port(gateway, 4002), later));
     EXPECT_EQ(world.capture().count(to_port(other, 4001)), 0u);
+}
+
+// A socket of CGROUP in our hands.
+Fd socket_of(CgroupWorld &world, const Cgroup &cgroup) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) throw std::runtime_error("socketpair");
+    const Fd ours(pair[0]), theirs(pair[1]);
+    world.inside(cgroup, [&] {
+        send_fd(theirs.get(), datagram_socket().get());
+        return 0;
+    });
+    return receive_fd(ours.get());
+}
+
+// As the page cache holds removed cgroups for ever where there is a memory controller.
+TEST(CgroupLife, ARemovedOneIsForgottenThoughAnotherIsHeld) {
+    CgroupWorld world("held");
+    auto held = std::make_unique<Cgroup>("held"), cgroup = std::make_unique<Cgroup>("in");
+    const Cgroup below("in/below"), next("next");
+    const Fd holder = socket_of(world, *held);
+    held.reset();
+    ASSERT_EQ(world.guard(*cgroup, {"--gw", gateway}).status, 0);
+    Fd left = socket_of(world, below);
+    ASSERT_TRUE(below.remove());
+    cgroup.reset();
+    int turn = 0;
+    const auto is_known = [&] {
+        EXPECT_EQ(world.guard(next, {"--gw", fmt::format("192.0.2.{}", ++turn % 250)}).status, 0);
+        return world.leakbpf({"status", "--cgroups"}).out.find("cgroup in,") != std::string::npos;
+    };
+    for (int again = 0; again < 5; ++again)
+        EXPECT_TRUE(is_known());
+    EXPECT_FALSE(sends(left, other));
+    EXPECT_TRUE(sends(left, gateway));
+    left.reset();
+    EXPECT_TRUE(eventually([&] { return !is_known(); }));
+    EXPECT_EQ(contents(Sandbox::current().cgroup_root() + "/cgroup.stat").find("nr_dying_descendants 0"),
+              std::string::npos);
+}
+
+TEST(CgroupLife, WhatRemovedOnesLeftIsTakenOffByHand) {
+    CgroupWorld world("byhand");
+    auto cgroup = std::make_unique<Cgroup>("in");
+    const Cgroup living("living");
+    ASSERT_EQ(world.leakbpf({"attach", "--cgroup", "in", "--cgroup", "living", "--gw", gateway}).status, 0);
+    const Fd left = socket_of(world, *cgroup);
+    cgroup.reset();
+    EXPECT_FALSE(sends(left, other));
+    const Output gone = world.leakbpf({"detach", "--cgroup", "--gone"});
+    EXPECT_EQ(gone.status, 0) << gone.err;
+    EXPECT_EQ(gone.out, "set free: cgroup in\n");
+    EXPECT_TRUE(sends(left, other));
+    EXPECT_FALSE(world.passes(living, other));
+    EXPECT_EQ(world.leakbpf({"detach", "--cgroup", "--gone", "--cgroup", "living"}).status, 2);
+    EXPECT_EQ(world.leakbpf({"detach", "--cgroup", "--gone"}).status, 0);
+    EXPECT_EQ(world.leakbpf({"detach", "--cgroup", "--all"}).status, 0);
+    EXPECT_TRUE(world.passes(living, other));
+    EXPECT_EQ(pins(), none);
+    EXPECT_EQ(world.leakbpf({"detach", "--cgroup", "--gone"}).status, 7);
+    EXPECT_EQ(world.leakbpf({"detach", "--cgroup", "--all"}).status, 0);
+}
+
+// Of another version, and with a pin that somebody removed.
+TEST(CgroupLife, AllIsTakenOffHoweverBroken) {
+    CgroupWorld world("broken");
+    const Cgroup cgroup("in");
+    const auto place = find_scope_place(Sandbox::current().bpffs(), Sandbox::current().cgroup_root());
+    ASSERT_TRUE(place);
+    const auto before = std::filesystem::path(place->directory()).parent_path() / "cgroups-77-v0";
+    ASSERT_EQ(world.guard(cgroup, {"--gw", gateway}).status, 0);
+    std::filesystem::rename(place->directory(), before);
+    ASSERT_EQ(world.guard(cgroup, {"--gw", gateway}).status, 0);
+    std::filesystem::remove(before / "maps/lk_scope_word");
+    std::filesystem::remove(place->directory() + "/maps/lk_scope_rows");
+    EXPECT_FALSE(world.passes(cgroup, other));
+    const Output one = world.free(cgroup);
+    EXPECT_NE(one.status, 0);
+    EXPECT_NE(one.err.find("detach --cgroup --all"), std::string::npos) << one.err;
+    EXPECT_FALSE(world.passes(cgroup, other));
+    const Output all = world.leakbpf({"detach", "--cgroup", "--all"});
+    EXPECT_EQ(all.status, 0) << all.err;
+    EXPECT_TRUE(world.passes(cgroup, other));
+    EXPECT_EQ(pins(), none);
+}
+
+// Sockets need not look again for what is as it was.
+TEST(CgroupLife, TheSamePolicyAgainChangesNothing) {
+    CgroupWorld world("same");
+    const Cgroup cgroup("in");
+    const auto place = find_scope_place(Sandbox::current().bpffs(), Sandbox::current().cgroup_root());
+    ASSERT_TRUE(place);
+    const auto state = [&] { return ScopeMaps::open(place->directory() + "/maps")->state(); };
+    ASSERT_EQ(world.guard(cgroup, {"--gw", gateway}).status, 0);
+    const auto before = state();
+    ASSERT_EQ(world.guard(cgroup, {"--gw", gateway}).status, 0);
+    EXPECT_EQ(state().generation, before.generation);
+    EXPECT_EQ(state().next_id, before.next_id);
+    ASSERT_EQ(world.guard(cgroup, {"--gw", gateway_b}).status, 0);
+    EXPECT_GT(state().generation, before.generation);
 }
 
 // Its maker's cgroup, when its process moves and when it is passed on.

@@ -55,11 +55,32 @@ TEST(CgroupRun, TheExitStatusIsTheCommands) {
     CgroupWorld world("exit");
     EXPECT_EQ(run_with(world, {"--lockdown"}, {"sh", "-c", "exit 7"}).status, 7);
     EXPECT_EQ(run_with(world, {"--lockdown"}, {"sh", "-c", "kill -9 $$"}).status, 128 + 9);
+    const Sandbox &sandbox = Sandbox::current(); // whoever called it ignores the end of its children
+    EXPECT_EQ(run({"sh", "-c", "trap '' CHLD; exec \"$@\"", "sh", leakbpf_binary(), "--bpffs", sandbox.bpffs(),
+                   "--cgroup-root", sandbox.cgroup_root(), "run", "--lockdown", "--", "sh", "-c", "exit 7"},
+                  {.netns = world.host().fd()})
+                  .status,
+              7);
     EXPECT_EQ(run_with(world, {"--lockdown"}, {"/no/such/program"}).status, 127);
     EXPECT_EQ(run_with(world, {"--lockdown"}, {"/etc/passwd"}).status, 126);
-    EXPECT_EQ(run_with(world, {}, {"true"}).status, 2); // nothing is allowed
-    EXPECT_EQ(run_with(world, {"--lockdown", "--unit", "../x"}, {"true"}).status, 2);
-    EXPECT_EQ(world.leakbpf({"run", "--lockdown"}).status, 2);
+    EXPECT_EQ(run_with(world, {"--lockdown"}, {"sh", "-c", "exit 2"}).status, 2);
+    // All that is leakbpf's own: nothing is allowed, a bad name, no command, no such option or namespace, a
+    // cgroup that is there already, not root, no bpffs.
+    EXPECT_EQ(run_with(world, {}, {"true"}).status, 125);
+    EXPECT_EQ(run_with(world, {"--lockdown", "--unit", "../x"}, {"true"}).status, 125);
+    EXPECT_EQ(run_with(world, {"--lockdown", "--serve", "tcp/80"}, {"true"}).status, 125);
+    EXPECT_EQ(world.leakbpf({"run", "--lockdown"}).status, 125);
+    EXPECT_EQ(world.leakbpf({"--netns", "nowhere", "run", "--lockdown", "--", "true"}).status, 125);
+    const Cgroup there("there.scope");
+    EXPECT_EQ(run_with(world, {"--lockdown", "--unit", "there.scope"}, {"true"}).status, 125);
+    EXPECT_EQ(run({leakbpf_binary(), "run", "--lockdown", "--", "true"},
+                  {.netns = world.host().fd(), .uid = 12345})
+                  .status,
+              125);
+    EXPECT_EQ(run({leakbpf_binary(), "--bpffs", "/nowhere", "run", "--lockdown", "--", "true"},
+                  {.netns = world.host().fd()})
+                  .status,
+              125);
     const Output text = run_with(world, {"--lockdown", "--unit", "job.scope"}, {"cat", "/proc/self/cgroup"});
     EXPECT_NE(text.out.find("/job.scope"), std::string::npos) << text.out;
 }
@@ -98,8 +119,73 @@ TEST(CgroupRun, WhatStaysBehindStaysUnderThePolicy) {
     EXPECT_FALSE(world.passes(left, other));
     EXPECT_TRUE(world.passes(left, gateway));
     kill(std::stoi(output.out), SIGKILL);
-    const Cgroup inner("left.scope/command"); // so that it is gone, too
     EXPECT_EQ(world.free(left).status, 0);
+}
+
+// Whoever made a cgroup below the command's and stays there when that has ended.
+TEST(CgroupRun, WhatMovedBelowStaysUnderThePolicy) {
+    CgroupWorld world("below");
+    const std::string below = Sandbox::current().cgroup_root() + "/moved.scope/x";
+    const std::string script = "mkdir " + below + " && echo 0 >" + below +
+                               "/cgroup.procs && { sleep 30 >/dev/null 2>&1 & echo $!; }";
+    const Output output = run_with(world, {"--gw", gateway, "--unit", "moved.scope"}, {"bash", "-c", script});
+    EXPECT_EQ(output.status, 0) << output.err;
+    EXPECT_NE(output.err.find("moved.scope"), std::string::npos) << output.err;
+    const Cgroup left("moved.scope"), inner("moved.scope/x");
+    EXPECT_FALSE(world.passes(inner, other));
+    EXPECT_TRUE(world.passes(inner, gateway));
+    kill(std::stoi(output.out), SIGKILL);
+    EXPECT_EQ(world.free(left).status, 0);
+}
+
+// Cgroups that it made and nobody is in go with it.
+TEST(CgroupRun, EmptyOnesBelowGo) {
+    CgroupWorld world("empty");
+    const std::string below = Sandbox::current().cgroup_root() + "/empty.scope/x/y";
+    const Output output = run_with(world, {"--gw", gateway, "--unit", "empty.scope"}, {"mkdir", "-p", below});
+    EXPECT_EQ(output.status, 0) << output.err;
+    EXPECT_EQ(output.err, "");
+    EXPECT_FALSE(some_cgroup("empty.scope"));
+    EXPECT_EQ(pins(), none);
+}
+
+// Its policy stays for a socket that went elsewhere with its process, until that is closed.
+TEST(CgroupRun, ASocketThatLivesOnKeepsThePolicy) {
+    CgroupWorld world("lives");
+    const Cgroup elsewhere("elsewhere");
+    const std::string script = "exec 3<>/dev/udp/198.51.100.7/4000; sleep 30 >/dev/null 2>&1 & echo $! >" +
+                               elsewhere.path() + "/cgroup.procs; echo $!";
+    const Output output =
+        run_with(world, {"--gw", gateway, "--unit", "lives.scope"}, {"bash", "-euc", script});
+    ASSERT_EQ(output.status, 0) << output.err;
+    EXPECT_FALSE(some_cgroup("lives.scope"));
+    const auto known = [&] {
+        return world.leakbpf({"status", "--cgroups"}).out.find("lives.scope") != std::string::npos;
+    };
+    EXPECT_TRUE(known());
+    EXPECT_EQ(run_with(world, {"--lockdown"}, {"true"}).status, 0); // which looks for those that are spent
+    EXPECT_TRUE(known());
+    kill(std::stoi(output.out), SIGKILL);
+    EXPECT_TRUE(
+        eventually([&] { return run_with(world, {"--lockdown"}, {"true"}).status == 0 && !known(); }, 20s));
+    EXPECT_EQ(pins(), none);
+}
+
+TEST(CgroupRun, AResolverOnLoopbackIsTold) {
+    CgroupWorld world("stub");
+    const Sandbox &sandbox = Sandbox::current();
+    const auto told = [&](const std::string &server) {
+        return run({"unshare", "-m", "sh", "-euc",
+                    "mount -t tmpfs none /etc; echo nameserver $0 >/etc/resolv.conf; exec \"$@\"", server,
+                    leakbpf_binary(), "--bpffs", sandbox.bpffs(), "--cgroup-root", sandbox.cgroup_root(),
+                    "run", "--gw", gateway, "--dns", "10.42.0.1", "--", "true"},
+                   {.netns = world.host().fd()});
+    };
+    const Output stub = told("127.0.0.53"), server = told("10.42.0.1");
+    EXPECT_EQ(stub.status, 0);
+    EXPECT_NE(stub.err.find("notice: /etc/resolv.conf names \"127.0.0.53\""), std::string::npos) << stub.err;
+    EXPECT_EQ(server.status, 0);
+    EXPECT_EQ(server.err, "");
 }
 
 TEST(OciHook, GuardsTheContainersCgroup) {
@@ -137,6 +223,24 @@ TEST(OciHook, GuardsTheContainersCgroup) {
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_TRUE(world.passes(cgroup, gateway));
     EXPECT_FALSE(world.passes(cgroup, other));
+
+    // The configuration comes before what the container's annotations ask for.
+    const std::string config = Sandbox::current().dir() + "/containers.toml";
+    const std::string named = R"({"org.leakbpf.gw": "198.51.100.7", "name": "web-1"})";
+    std::ofstream(config)
+        << "[[container]]\nannotations = { name = \"web-*\" }\ngateways = [\"203.0.113.9\"]\n";
+    const std::vector<std::string> configured{"--config", config, "--require-policy"};
+    EXPECT_EQ(hook(R"({"name": "db"})", process.pid(), configured).status, 2);
+    EXPECT_EQ(hook(good, process.pid(), configured).status, 0);
+    EXPECT_TRUE(world.passes(cgroup, gateway));
+    const Output decided = hook(named, process.pid(), configured);
+    EXPECT_EQ(decided.status, 0) << decided.err;
+    EXPECT_NE(decided.err.find("the configuration decides"), std::string::npos) << decided.err;
+    EXPECT_TRUE(world.passes(cgroup, other));
+    EXPECT_FALSE(world.passes(cgroup, gateway));
+    std::ofstream(config) << "[[container]]\nid = \"*\"\ngateway = [\"203.0.113.9\"]\n";
+    EXPECT_EQ(hook("{}", process.pid(), {"--config", config}).status, 2);
+    EXPECT_EQ(hook("{}", process.pid(), {"--config", "/nowhere"}).status, 2);
 }
 
 // As README and docs have them. Programs are stood in for: there is no Internet here.

@@ -158,6 +158,40 @@ TEST(Cgroup, AChildNarrowsAndNeverWidens) {
     EXPECT_TRUE(world.passes(parent, "203.0.113.77"));
 }
 
+// A policy around others must not make a fifth over one of them, which would be denied everything.
+TEST(Cgroup, NoMoreThanFourOverOneHoweverTheyCome) {
+    CgroupWorld world("deep");
+    const Cgroup a("a"), b("a/b"), c("a/b/c"), d("a/b/c/d"), e("a/b/c/d/e");
+    for (const Cgroup *cgroup : {&b, &c, &d, &e})
+        ASSERT_EQ(world.guard(*cgroup, {"--gw", gateway}).status, 0);
+    EXPECT_TRUE(world.passes(e, gateway));
+    const Output outer = world.guard(a, {"--gw", gateway});
+    EXPECT_EQ(outer.status, 2);
+    EXPECT_NE(outer.err.find("\"a/b/c/d/e\""), std::string::npos) << outer.err;
+    EXPECT_TRUE(world.passes(e, gateway));
+    ASSERT_EQ(world.free(e).status, 0);
+    EXPECT_EQ(world.leakbpf({"attach", "--cgroup", "a", "--cgroup", "a/b/c/d/e", "--gw", gateway}).status, 2);
+    EXPECT_EQ(world.guard(a, {"--gw", gateway}).status, 0);
+    EXPECT_EQ(world.guard(e, {"--gw", gateway}).status, 2);
+    EXPECT_TRUE(world.passes(e, gateway));
+}
+
+TEST(Cgroup, WhatThePolicyAroundAllowsByAnotherOptionIsNotTold) {
+    CgroupWorld world("told");
+    const Cgroup parent("p"), child("p/c");
+    ASSERT_EQ(
+        world.guard(parent, {"--gw", "10.9.0.1:53/udp", "--gw", "198.51.100.0/24", "--lan", "10.7.0.0/16"})
+            .status,
+        0);
+    const Output inside =
+        world.guard(child, {"--gw", "10.7.1.1:8080/tcp", "--lan", "198.51.100.0/25", "--dns", "10.9.0.1"});
+    EXPECT_EQ(inside.out.find("notice"), std::string::npos) << inside.out;
+    const Output outside =
+        world.guard(child, {"--gw", "198.51.100.7:53/udp", "--lan", "10.0.0.0/8", "--dns", "10.7.1.1"});
+    for (const char *told : {"--gw 198.51.100.7:53/udp", "--lan 10.0.0.0/8", "--dns 10.7.1.1"})
+        EXPECT_NE(outside.out.find(std::string(told) + " is not allowed"), std::string::npos) << outside.out;
+}
+
 TEST(Cgroup, ATunnelIsFreeAndAnotherDeviceIsNot) {
     CgroupWorld world("tun");
     const Cgroup cgroup("in");
@@ -181,9 +215,14 @@ TEST(Cgroup, TheVpnUserMayTalkToAnythingAndAsNobodyElse) {
     EXPECT_FALSE(world.datagram(cgroup, other, false, -1, user_uid).arrived);
     EXPECT_FALSE(world.datagram(cgroup, other).arrived);
     EXPECT_EQ(world.guard(cgroup, {"--gw", gateway, "--vpn-user", "0"}).status, 2);
+    // There was nobody whose user namespace could be looked at.
+    const Output empty = world.guard(cgroup, {"--gw", gateway, "--vpn-user", "105"});
+    EXPECT_NE(empty.out.find("notice: --vpn-user 105: no process of the cgroup can be seen"), std::string::npos)
+        << empty.out;
 }
 
-// The number that the container's user namespace shows, and not the host's user of that number.
+// The number that the container's user namespace shows, and not the host's user of that number, nor what a
+// process sees that made one more.
 TEST(Cgroup, TheVpnUserOfAUserNamespace) {
     CgroupWorld world("uns");
     const Cgroup cgroup("in"), inner("in/init");
@@ -203,15 +242,13 @@ TEST(Cgroup, TheVpnUserOfAUserNamespace) {
                                             if (sends_as(uid) != passes) throw std::runtime_error("not so");
                                         });
     };
-    const auto daemon = in_container(105, true), another = in_container(1000, true);
-    for (const auto *each : {&daemon, &another})
-        std::ofstream(fmt::format("/proc/{}/uid_map", (*each)->pid())) << "0 200000 1000\n1000 201000 1\n";
-    const Output two = world.guard(cgroup, {"--gw", gateway, "--vpn-user", "105"});
-    EXPECT_EQ(two.status, 2) << two.err; // they are in two of them
-    ASSERT_EQ(another->step(), "");      // there is no policy yet, and now it is gone
-    ASSERT_TRUE(eventually([&] {
-        return world.guard(cgroup, {"--gw", gateway, "--vpn-user", "105"}).status == 0;
-    }));
+    const auto daemon = in_container(105, true), another = in_container(105, false);
+    std::ofstream(fmt::format("/proc/{}/uid_map", daemon->pid())) << "0 200000 1000\n";
+    std::ofstream(fmt::format("/proc/{}/uid_map", another->pid())) << "0 300000 2000\n";
+    const Output attached = world.guard(cgroup, {"--gw", gateway, "--vpn-user", "105"});
+    ASSERT_EQ(attached.status, 0) << attached.err;
+    EXPECT_EQ(attached.out.find("notice"), std::string::npos) << attached.out;
+    EXPECT_EQ(another->step(), "");
     EXPECT_EQ(daemon->step(), "");
     EXPECT_FALSE(world.datagram(cgroup, other, false, -1, 105).arrived); // the host's
     EXPECT_TRUE(world.datagram(cgroup, other, false, -1, 200105).arrived);
@@ -325,7 +362,9 @@ TEST(Cgroup, StatusNamesThemAsPeopleDo) {
     ASSERT_EQ(json["cgroups"].size(), 3u); // that of ProgramsKept first
     EXPECT_EQ(json["cgroups"][1]["unit"], "machine.slice");
     EXPECT_EQ(json["cgroups"][2]["container"], id);
-    EXPECT_EQ(world.leakbpf({"status"}).status, 7); // of uplinks there is none
+    const Output plain = world.leakbpf({"status"});
+    EXPECT_EQ(plain.status, 7); // of uplinks there is none
+    EXPECT_NE(plain.out.find("leakbpf status --cgroups"), std::string::npos) << plain.out;
     Puppet process({.netns = world.host().fd()}, [&](const std::function<void()> &next) {
         container.enter();
         next();

@@ -16,7 +16,8 @@ enum class Exit : int {
     no_such_name = 8, // resolve: the server says that there is none, or no address of it
     no_answer = 9,    // resolve: refused, failed, or none within the time
     locked_down = 10, // apply --or-lockdown: the configuration cannot be used, and lockdown is in force
-    no_trial = 11     // keep: no policy is on trial, or its time is over
+    no_trial = 11,    // keep: no policy is on trial, or its time is over
+    not_run = 125     // run: leakbpf itself failed, whatever the reason; 126 and 127 as of env(1)
 };
 
 } // namespace lk

@@ -19,7 +19,7 @@ constexpr std::array command_table{
     Command{"attach", "Guard uplinks by a policy, or replace the policy", define_attach},
     Command{"apply", "Put a configuration into force, in place of all that is", define_apply},
     Command{"detach", "Take the filter off again", define_detach},
-    Command{"run", "Run a command under a policy of its own", define_run},
+    Command{"run", "Run a command under a policy of its own", define_run, Exit::not_run},
     Command{"oci-hook", "Guard a container before it begins, as its runtime's hook", define_oci_hook},
     Command{"keep", "Confirm the policy that attach --try put on trial", define_keep},
     Command{"portal", "Open HTTP(S) and DNS to the LAN's router for a while", define_portal},
@@ -60,6 +60,12 @@ Error in_our_words(const CLI::App &app, const CLI::ParseError &error) {
     return bad_input(std::string(error.what()) + help);
 }
 
+Error failed(const std::string &command, Error error) {
+    for (const Command &each : command_table)
+        if (command == each.name && each.on_failure) error.exit = *each.on_failure;
+    return error;
+}
+
 } // namespace
 
 std::span<const Command> commands() {
@@ -87,7 +93,8 @@ Result<Invocation> parse_command_line(const std::vector<std::string> &arguments)
         invocation.text = std::string(version.what()) + "\n";
         return invocation;
     } catch (const CLI::ParseError &error) {
-        return in_our_words(app, error);
+        const auto chosen = app.get_subcommands();
+        return failed(chosen.empty() ? "" : chosen.front()->get_name(), in_our_words(app, error));
     }
     invocation.command = "status";
     for (const CLI::App *chosen : app.get_subcommands())
@@ -95,7 +102,7 @@ Result<Invocation> parse_command_line(const std::vector<std::string> &arguments)
     for (std::size_t index = 0; index < subcommands.size(); ++index) {
         if (subcommands[index]->get_name() != invocation.command) continue;
         Result<Run> run = finishes[index]();
-        if (!run) return run.error();
+        if (!run) return failed(invocation.command, run.error());
         invocation.run = *std::move(run);
     }
     return invocation;
@@ -114,10 +121,10 @@ Exit run_command_line(const std::vector<std::string> &arguments) {
     }
     if (invocation->globals.netns) {
         if (Result<void> entered = enter_netns(*invocation->globals.netns); !entered)
-            return tell(entered.error());
+            return tell(failed(invocation->command, entered.error()));
     }
     Result<Exit> exit = invocation->run(invocation->globals);
-    if (!exit) return tell(exit.error());
+    if (!exit) return tell(failed(invocation->command, exit.error()));
     if (std::fflush(stdout) != 0) return tell(failure("the answer could not be written to stdout"));
     return *exit;
 }

@@ -33,6 +33,7 @@ struct Command {
     const char *name;
     const char *summary;
     Finish (*define)(CLI::App &app);
+    std::optional<Exit> on_failure = {}; // of every failure of ours, where the exit status is somebody else's
 };
 
 Finish define_attach(CLI::App &app);

@@ -4,11 +4,14 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "config/config.h"
 #include "control/cgroups.h"
 #include "control/oci.h"
 #include "render/cgroups.h"
@@ -34,28 +37,57 @@ Result<std::string> read_state() {
     }
 }
 
+struct Options {
+    std::optional<std::string> config; // without it the default one, which need not be there
+    bool required = false;
+};
+
+// What the configuration says comes first: whoever may set annotations must not choose around it.
+Result<std::optional<Policy>> policy_for(const OciContainer &container, const Options &options) {
+    std::error_code error;
+    if (!options.config && !std::filesystem::exists(default_config, error) && !error) return container.policy;
+    const auto rules = read_container_rules(options.config.value_or(default_config));
+    if (!rules) return rules.error();
+    for (const ContainerRule &rule : *rules) {
+        if (!rule.matches(container.id, container.annotations)) continue;
+        if (container.policy)
+            fmt::print(stderr,
+                       "leakbpf: notice: container {}: the configuration decides, and not its annotations\n",
+                       quote(container.id));
+        return std::optional{rule.policy};
+    }
+    return container.policy;
+}
+
 } // namespace
 
 Finish define_oci_hook(CLI::App &app) {
-    const auto must = std::make_shared<bool>(false);
-    app.add_flag("--require-policy", *must, "Fail a container that has no annotation org.leakbpf.*")
+    const auto options = std::make_shared<Options>();
+    app.add_option("--config", options->config,
+                   std::string("Whose [[container]] come before annotations (default: ") + default_config +
+                       ", if it is there)")
+        ->type_name("FILE");
+    app.add_flag("--require-policy", options->required, "Fail a container for which there is no policy")
         ->disable_flag_override();
-    return [must]() -> Result<Run> {
-        return Run([must = *must](const Globals &globals) -> Result<Exit> {
+    return [options]() -> Result<Run> {
+        return Run([options](const Globals &globals) -> Result<Exit> {
             const Result<std::string> text = read_state();
             if (!text) return text.error();
             const Result<OciContainer> container = parse_oci_state(*text);
             if (!container) return container.error();
-            if (!container->policy) {
-                if (must)
-                    return bad_input(fmt::format("container {} has no annotation org.leakbpf.*, and "
-                                                 "--require-policy wants one",
-                                                 quote(container->id)));
+            const Result<std::optional<Policy>> policy = policy_for(*container, *options);
+            if (!policy) return policy.error();
+            if (!*policy) {
+                if (options->required)
+                    return bad_input(fmt::format(
+                        "container {} has no annotation org.leakbpf.*, and no [[container]] of the "
+                        "configuration matches it: --require-policy wants one",
+                        quote(container->id)));
                 return Exit::ok;
             }
             const Result<ScopePlace> place = find_scope_place(globals.bpffs, globals.cgroup_root);
             if (!place) return place.error();
-            const Result<CgroupAnswer> answer = attach_container(*place, container->pid, *container->policy);
+            const Result<CgroupAnswer> answer = attach_container(*place, container->pid, **policy);
             if (!answer) return answer.error();
             print(globals.json ? cgroups_attached_json(*answer) : cgroups_attached_text(*answer));
             return Exit::ok;

@@ -36,13 +36,20 @@ Finish define_run(CLI::App &app) {
         return Run([request = std::move(request)](const Globals &globals) -> Result<Exit> {
             const Result<ScopePlace> place = find_scope_place(globals.bpffs, globals.cgroup_root);
             if (!place) return place.error();
-            const Result<Launched> launched = launch(*place, request);
+            const auto tell = [](const std::vector<std::string> &notices) {
+                for (const std::string &notice : notices)
+                    fmt::print(stderr, "leakbpf: notice: {}\n", notice);
+            };
+            const Result<Launched> launched = launch(*place, request, tell);
             if (!launched) return launched.error();
             if (launched->left)
                 fmt::print(stderr,
                            "leakbpf: processes of the command are still in the cgroup {}, and its policy "
                            "stays; leakbpf detach --cgroup takes it off\n",
                            quote(*launched->left));
+            if (launched->stays)
+                fmt::print(stderr, "leakbpf: the command's policy stays where it was: {}\n",
+                           *launched->stays);
             return static_cast<Exit>(launched->status);
         });
     };

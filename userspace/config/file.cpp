@@ -16,9 +16,7 @@ namespace {
 
 constexpr std::size_t max_bytes = 32u << 20; // 100,000 gateways are 4 MB
 
-} // namespace
-
-Result<Document> read_config(const std::string &path) {
+Result<std::string> text_of(const std::string &path) {
     const auto wrong = [&path](const std::string &why) {
         return bad_input(fmt::format("the configuration {} cannot be read: {}", quote(path), why));
     };
@@ -35,7 +33,19 @@ Result<Document> read_config(const std::string &path) {
         if (text.size() > max_bytes)
             return wrong(fmt::format("it is larger than {} bytes, which no policy is", grouped(max_bytes)));
     }
-    return parse_config(text, path);
+    return text;
+}
+
+} // namespace
+
+Result<Document> read_config(const std::string &path) {
+    const Result<std::string> text = text_of(path);
+    return text ? parse_config(*text, path) : text.error();
+}
+
+Result<std::vector<ContainerRule>> read_container_rules(const std::string &path) {
+    const Result<std::string> text = text_of(path);
+    return text ? parse_container_rules(*text, path) : text.error();
 }
 
 Document lockdown_document() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include <algorithm>
 #include <map>
@@ -32,24 +33,35 @@ class Reader {
   public:
     explicit Reader(std::string_view file) : file_(file) {}
 
-    Result<Document> document(const toml::table &root) {
+    struct Read {
         Document document;
+        std::vector<ContainerRule> rules;
+    };
+
+    Result<Read> all(const toml::table &root, bool needs_scopes) {
+        Read read;
         for (const auto &[key, node] : root) {
             if (key.str() == "scope")
-                scopes(node, document);
+                tables(key.str(), node, [&](const toml::table &table) {
+                    places_.push_back(table.source().begin);
+                    read.document.scopes.push_back(scope(table));
+                });
+            else if (key.str() == "container")
+                tables(key.str(), node, [&](const toml::table &table) { read.rules.push_back(rule(table)); });
             else if (setting_of_key(key.str()) || key.str() == "interfaces" || key.str() == "only")
                 fail(key.source().begin,
                      fmt::format("{} stands outside of a scope: write [[scope]] on a line above it",
                                  key.str()));
             else
                 fail(key.source().begin,
-                     fmt::format("there is no key {} here: expected [[scope]] only", quote(key.str())));
+                     fmt::format("there is no key {} here: expected [[scope]] or [[container]] only",
+                                 quote(key.str())));
         }
-        if (!wrong_ && document.scopes.empty())
+        if (!wrong_ && needs_scopes && read.document.scopes.empty())
             fail({1, 1}, "there is no [[scope]] in it, so nothing would be guarded");
-        if (!wrong_) together(document);
+        if (!wrong_) together(read.document);
         if (wrong_) return bad_input(message_);
-        return document;
+        return read;
     }
 
     // What the parser of TOML itself says.
@@ -71,16 +83,18 @@ class Reader {
         message_ = fmt::format("{}:{}:{}: {}", file_, place.line, place.column, what);
     }
 
-    void scopes(const toml::node &node, Document &document) {
+    template <typename Take>
+    void tables(std::string_view name, const toml::node &node, Take take) {
         const auto *list = node.as_array();
-        if (!list) return fail(node.source().begin, "expected [[scope]], with two brackets on each side");
+        if (!list)
+            return fail(node.source().begin,
+                        fmt::format("expected [[{}]], with two brackets on each side", name));
         for (const toml::node &each : *list) {
             const auto *table = each.as_table();
             if (!table)
                 return fail(each.source().begin,
-                            fmt::format("scope: {}, expected a table under [[scope]]", shown(each)));
-            places_.push_back(each.source().begin);
-            document.scopes.push_back(scope(*table));
+                            fmt::format("{0}: {1}, expected a table under [[{0}]]", name, shown(each)));
+            take(*table);
         }
     }
 
@@ -105,11 +119,50 @@ class Reader {
                      fmt::format("there is no key {}: {}", quote(key.str()), hint_for(key.str())));
             }
         }
-        scope.policy = normalise(std::move(scope.policy));
-        if (!wrong_)
-            if (Result<void> valid = validate(scope.policy); !valid)
-                fail(table.source().begin, in_keys(valid.error().message));
+        finish(table, scope.policy);
         return scope;
+    }
+
+    ContainerRule rule(const toml::table &table) {
+        ContainerRule rule;
+        for (const auto &[key, node] : table) {
+            if (key.str() == "id") {
+                rule.id = pattern(key.str(), node);
+            } else if (key.str() == "annotations") {
+                const auto *names = node.as_table();
+                if (!names)
+                    fail(node.source().begin,
+                         fmt::format("annotations: {}, expected {{ \"NAME\" = \"PATTERN\" }}", shown(node)));
+                else
+                    for (const auto &[name, value] : *names)
+                        rule.annotations[std::string(name.str())] = pattern(quote(name.str()), value);
+            } else if (const Setting *known = setting_of_key(key.str(), Section::container)) {
+                setting(*known, node, rule.policy);
+            } else {
+                fail(key.source().begin,
+                     fmt::format("there is no key {} of a container: {}", quote(key.str()),
+                                 hint_for(key.str(), Section::container)));
+            }
+        }
+        if (!rule.id && rule.annotations.empty())
+            fail(table.source().begin,
+                 "it does not say for which containers: expected annotations or id (id = \"*\": for all)");
+        finish(table, rule.policy);
+        return rule;
+    }
+
+    std::string pattern(std::string_view key, const toml::node &node) {
+        if (const auto *text = node.as_string()) return text->get();
+        fail(node.source().begin,
+             fmt::format("{}: {}, expected a pattern in quotes, such as \"web-*\"", key, shown(node)));
+        return "";
+    }
+
+    void finish(const toml::table &table, Policy &policy) {
+        policy = normalise(std::move(policy));
+        if (wrong_) return;
+        if (Result<void> valid = validate(policy); !valid)
+            fail(table.source().begin, in_keys(valid.error().message));
     }
 
     void setting(const Setting &setting, const toml::node &node, Policy &policy) {
@@ -192,11 +245,39 @@ class Reader {
 
 } // namespace
 
-Result<Document> parse_config(std::string_view text, std::string_view file) {
+namespace {
+
+Result<Reader::Read> parse(std::string_view text, std::string_view file, bool needs_scopes) {
     Reader reader(file);
     const toml::parse_result parsed = toml::parse(text, file);
     if (!parsed) return reader.broken(parsed.error());
-    return reader.document(parsed.table());
+    return reader.all(parsed.table(), needs_scopes);
+}
+
+} // namespace
+
+Result<Document> parse_config(std::string_view text, std::string_view file) {
+    Result<Reader::Read> read = parse(text, file, true);
+    if (!read) return read.error();
+    return std::move(read->document);
+}
+
+Result<std::vector<ContainerRule>> parse_container_rules(std::string_view text, std::string_view file) {
+    Result<Reader::Read> read = parse(text, file, false);
+    if (!read) return read.error();
+    return std::move(read->rules);
+}
+
+bool ContainerRule::matches(const std::string &container_id,
+                            const std::map<std::string, std::string> &of_container) const {
+    const auto fits = [](const std::string &pattern, const std::string &value) {
+        return ::fnmatch(pattern.c_str(), value.c_str(), 0) == 0;
+    };
+    if (id && !fits(*id, container_id)) return false;
+    return std::ranges::all_of(annotations, [&](const auto &each) {
+        const auto there = of_container.find(each.first);
+        return there != of_container.end() && fits(each.second, there->second);
+    });
 }
 
 } // namespace lk

@@ -33,6 +33,10 @@ bool of_an_option(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
 }
 
+bool is_of(const Setting &setting, Section section) {
+    return section == Section::scope ? setting.for_uplinks : setting.for_cgroups;
+}
+
 std::string key_of_option(std::string_view option) {
     for (const Setting &setting : settings())
         if (option == setting.option) return setting.key;
@@ -41,18 +45,19 @@ std::string key_of_option(std::string_view option) {
 
 } // namespace
 
-const Setting *setting_of_key(std::string_view key) {
+const Setting *setting_of_key(std::string_view key, Section section) {
     const auto found = std::ranges::find_if(
-        settings(), [&](const Setting &each) { return each.for_uplinks && key == each.key; });
+        settings(), [&](const Setting &each) { return is_of(each, section) && key == each.key; });
     return found == settings().end() ? nullptr : &*found;
 }
 
-std::string hint_for(std::string_view key) {
+std::string hint_for(std::string_view key, Section section) {
     std::string wanted(key);
     std::ranges::replace(wanted, '_', '-');
     std::vector<std::string_view> keys{"interfaces", "only"};
+    if (section == Section::container) keys = {"id", "annotations"};
     for (const Setting &setting : settings()) {
-        if (!setting.for_uplinks) continue;
+        if (!is_of(setting, section)) continue;
         if (wanted == setting.option) return fmt::format("did you mean {}?", setting.key);
         keys.emplace_back(setting.key);
     }

@@ -20,10 +20,13 @@ struct CgroupAnswer {
     std::vector<std::string> notices;
 };
 
+// Whose numbers --vpn-user has: those that the cgroup's processes see, or our own.
+enum class Users { of_the_cgroup, ours };
+
 // Puts POLICY into force for each of NAMES (see find_cgroup). An error says for which of them it holds
 // already; the others have what they had before.
 Result<CgroupAnswer> attach_cgroups(const ScopePlace &place, const std::vector<std::string> &names,
-                                    const Policy &policy);
+                                    const Policy &policy, Users users = Users::of_the_cgroup);
 
 // The same for the cgroup of a container's first process, which must not be the caller's own: then the
 // runtime has not moved it yet.
@@ -32,6 +35,13 @@ Result<CgroupAnswer> attach_container(const ScopePlace &place, int pid, const Po
 // Also by the path that a cgroup had which is gone. The last one takes the programs with it. Returns paths.
 Result<std::vector<std::string>> detach_cgroups(const ScopePlace &place,
                                                 const std::vector<std::string> &names);
+// Also where a socket of theirs may be left, which is then free.
+Result<std::vector<std::string>> detach_gone_cgroups(const ScopePlace &place);
+// Of every cgroup root and every version, however broken. Tries all; the first error.
+Result<void> detach_all_cgroups(const std::string &bpffs);
+
+// Something is there, of any cgroup root and version.
+bool any_cgroup_policy(const std::string &bpffs);
 
 struct CgroupStatus {
     std::vector<ScopeEntry> entries;

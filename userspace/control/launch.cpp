@@ -32,41 +32,73 @@ Error call_error(const std::string &what) {
     return failure(fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
+// With those that were made below it. False: somebody is in one of them.
+bool remove_cgroups(const std::filesystem::path &directory) {
+    std::error_code error, ignored;
+    for (std::filesystem::directory_iterator entry{directory, error}, end; !error && entry != end;
+         entry.increment(error))
+        if (entry->is_directory(ignored)) remove_cgroups(entry->path());
+    return ::rmdir(directory.c_str()) == 0 || errno == ENOENT;
+}
+
+bool is_populated(const std::string &directory) {
+    std::ifstream events(directory + "/cgroup.events");
+    std::string name;
+    for (int value = 0; events >> name >> value;)
+        if (name == "populated") return value != 0;
+    return false;
+}
+
 // A cgroup that is gone with the object, if nothing is in it.
 class OwnCgroup {
   public:
     explicit OwnCgroup(std::string directory) : directory_(std::move(directory)) {}
     OwnCgroup(const OwnCgroup &) = delete;
     OwnCgroup &operator=(const OwnCgroup &) = delete;
-    ~OwnCgroup() { remove(); }
-    const std::string &directory() const { return directory_; }
+    ~OwnCgroup() {
+        if (mine_) remove();
+    }
     Result<void> make() {
         if (::mkdir(directory_.c_str(), 0755) != 0)
             return call_error("cannot make the cgroup " + quote(directory_));
         mine_ = true;
         return {};
     }
-    void keep() { mine_ = false; }
-    // What ended leaves its cgroup a moment later.
+    // False: something lives in it. What ended leaves its cgroup a moment later.
     bool remove() {
+        mine_ = false;
         const auto deadline = std::chrono::steady_clock::now() + settle_limit;
-        while (mine_ && ::rmdir(directory_.c_str()) != 0) {
-            if (errno == ENOENT) break;
-            if (errno != EBUSY || populated() || std::chrono::steady_clock::now() > deadline) return false;
+        while (!remove_cgroups(directory_)) {
+            if (is_populated(directory_) || std::chrono::steady_clock::now() > deadline) return false;
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
-        mine_ = false;
         return true;
     }
 
   private:
-    bool populated() const {
-        const Fd procs(::open((directory_ + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC));
-        char byte = 0;
-        return procs && ::read(procs.get(), &byte, 1) == 1;
-    }
     std::string directory_;
     bool mine_ = false;
+};
+
+// Signals wait from here on, and come to the command.
+class HeldSignals {
+  public:
+    HeldSignals() {
+        ::sigemptyset(&awaited_);
+        ::sigaddset(&awaited_, SIGCHLD);
+        for (const int number : handed_on)
+            ::sigaddset(&awaited_, number);
+        ::signal(SIGCHLD, SIG_DFL); // who ignores it is never told of an end
+        ::sigprocmask(SIG_BLOCK, &awaited_, &before_);
+    }
+    HeldSignals(const HeldSignals &) = delete;
+    HeldSignals &operator=(const HeldSignals &) = delete;
+    ~HeldSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+    const sigset_t &awaited() const { return awaited_; }
+    const sigset_t &before() const { return before_; }
+
+  private:
+    sigset_t awaited_{}, before_{};
 };
 
 // In the child: between fork and exec.
@@ -104,35 +136,27 @@ int attend(pid_t child, const sigset_t &awaited) {
     }
 }
 
-// Sockets of the command may live on for a moment, such as one that still sends what was written to it. The
-// kernel counts them by the cgroup that was removed.
-bool await_sockets(const std::string &directory) {
+// Of a cgroup that was removed. Sockets of the command may live on for a moment, such as one that still sends
+// what was written to it; the policy of longer ones goes with a later attach.
+Result<void> take_off(const ScopePlace &place, std::uint64_t cgroup_id) {
     const auto deadline = std::chrono::steady_clock::now() + settle_limit;
-    while (std::chrono::steady_clock::now() < deadline) {
-        std::ifstream file(directory + "/cgroup.stat");
-        std::string name;
-        std::uint64_t count = 0;
-        while (file >> name >> count)
-            if (name == "nr_dying_descendants" && count == 0) return true;
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    bool last = false;
+    {
+        const auto state = ScopeState::find(place);
+        while (state && *state && (*state)->is_needed(cgroup_id) &&
+               std::chrono::steady_clock::now() < deadline)
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
-    return false;
-}
-
-// SPENT: no socket of it is left. Otherwise its policy goes with a later attach.
-Result<void> take_off(const ScopePlace &place, std::uint64_t cgroup_id, bool spent) {
     const Result<Lock> lock = lock_scopes(place, lock_limit);
     if (!lock) return lock.error();
-    bool last = false;
     {
         Result<std::optional<ScopeState>> state = ScopeState::find(place);
         if (!state) return state.error();
         if (!*state) return {};
-        if (Result<void> done = spent ? (*state)->remove({cgroup_id}) : (*state)->tidy_one(cgroup_id); !done)
-            return done;
+        if (Result<void> done = (*state)->tidy_one(cgroup_id); !done) return done;
         last = (*state)->empty();
     }
-    return last ? ScopeState::remove_all(place) : Result<void>();
+    return last ? ScopeState::remove_all(place.directory()) : Result<void>();
 }
 
 } // namespace
@@ -147,48 +171,36 @@ Result<std::string> parse_unit_name(const std::string &word) {
     return word;
 }
 
-Result<Launched> launch(const ScopePlace &place, const LaunchRequest &request) {
+Result<Launched> launch(const ScopePlace &place, const LaunchRequest &request,
+                        const std::function<void(const std::vector<std::string> &)> &tell) {
     const Result<std::string> here = cgroup_of_process(place.cgroup_root, static_cast<int>(::getpid()));
     if (!here) return here.error();
     const auto name = request.unit.value_or(fmt::format("leakbpf-run-{}.scope", ::getpid()));
     const auto path = (std::filesystem::path(*here) / name).string();
     const auto directory = (std::filesystem::path(place.cgroup_root) / path).string();
-    // The command is in a cgroup below the one that has the policy: that one tells when the last socket is
-    // gone.
-    OwnCgroup outer(directory), inner(directory + "/command");
-    for (OwnCgroup *cgroup : {&outer, &inner})
-        if (Result<void> made = cgroup->make(); !made) return made.error();
-    const Fd procs(::open((inner.directory() + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    const HeldSignals signals;
+    OwnCgroup cgroup(directory);
+    if (Result<void> made = cgroup.make(); !made) return made.error();
+    const Fd procs(::open((directory + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
     if (!procs) return call_error("cannot open the cgroup " + quote(path));
     struct stat st {};
     if (::stat(directory.c_str(), &st) != 0) return call_error("cannot read the cgroup " + quote(path));
 
-    if (const auto attached = attach_cgroups(place, {directory}, request.policy); !attached)
-        return attached.error();
-    sigset_t awaited, before;
-    ::sigemptyset(&awaited);
-    ::sigaddset(&awaited, SIGCHLD);
-    for (const int number : handed_on)
-        ::sigaddset(&awaited, number);
-    ::sigprocmask(SIG_BLOCK, &awaited, &before);
+    const auto attached = attach_cgroups(place, {directory}, request.policy, Users::ours);
+    if (!attached) return attached.error();
+    tell(attached->notices);
     const pid_t child = ::fork();
-    if (child == 0) become(request, procs.get(), before);
+    if (child == 0) become(request, procs.get(), signals.before());
+    const int number = errno;
     Launched launched;
-    std::optional<Error> error;
-    if (child < 0)
-        error = call_error("cannot start a process");
-    else
-        launched.status = attend(child, awaited);
-    ::sigprocmask(SIG_SETMASK, &before, nullptr);
-    if (!inner.remove()) {
+    if (child > 0) launched.status = attend(child, signals.awaited());
+    if (!cgroup.remove()) {
         launched.left = path;
-        outer.keep();
         return launched;
     }
-    const bool spent = await_sockets(directory);
-    outer.remove();
-    if (const Result<void> done = take_off(place, st.st_ino, spent); !done && !error) error = done.error();
-    if (error) return *error;
+    const Result<void> done = take_off(place, st.st_ino);
+    if (child < 0) return failure(fmt::format("cannot start a process: {}", std::strerror(number)));
+    if (!done) launched.stays = done.error().message;
     return launched;
 }
 

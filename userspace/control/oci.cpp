@@ -99,6 +99,8 @@ Result<OciContainer> parse_oci_state(std::string_view text) {
     Result<std::optional<Policy>> policy = policy_of(*annotations);
     if (!policy) return policy.error();
     container.policy = *std::move(policy);
+    for (const auto &[name, value] : annotations->items())
+        if (value.is_string()) container.annotations[name] = value.get<std::string>();
     return container;
 }
 

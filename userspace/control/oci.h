@@ -2,6 +2,7 @@
 // What an OCI runtime tells a createRuntime hook, and the policy that a container's annotations ask for.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,8 +14,9 @@ namespace lk {
 
 struct OciContainer {
     std::string id;
-    int pid = 0;                  // of its first process, which has not begun yet
-    std::optional<Policy> policy; // none: it has no annotation of ours
+    int pid = 0;                                    // of its first process, which has not begun yet
+    std::map<std::string, std::string> annotations; // those that are texts
+    std::optional<Policy> policy;                   // of its annotations; none: none of them is ours
 };
 
 // JSON: the container's state (OCI runtime specification, State). Annotations org.leakbpf.OPTION stand for

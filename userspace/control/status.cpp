@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "control/cgroups.h"
 #include "control/control.h"
 #include "control/leftovers.h"
 #include "control/portal.h"
@@ -17,6 +18,9 @@ namespace lk {
 
 Result<Status> read_status(const Site &site) {
     Status status;
+    if (any_cgroup_policy(site.place.bpffs))
+        status.remarks.emplace_back(
+            "cgroups have policies of their own: leakbpf status --cgroups shows them");
     Result<std::optional<State>> found = State::find(site.place);
     if (!found) return found.error();
     if (!*found) {

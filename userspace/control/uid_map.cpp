@@ -4,13 +4,12 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <fstream>
-#include <iterator>
-#include <optional>
-#include <set>
 #include <sstream>
+#include <utility>
 
+#include "base/file.h"
 #include "base/text.h"
+#include "kernel/process_start.h"
 #include "net/cgroup_names.h"
 
 namespace lk {
@@ -23,27 +22,6 @@ std::optional<ino_t> user_namespace(const std::string &process) {
     return st.st_ino;
 }
 
-std::string contents(const std::string &path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// The uid_map of the processes there; none: they are in our own user namespace, or there are none.
-Result<std::optional<std::string>> map_of(const std::string &cgroup_directory) {
-    std::set<ino_t> namespaces;
-    std::optional<std::string> map;
-    for (const std::string &process : processes_below(cgroup_directory)) {
-        const auto space = user_namespace(process);
-        if (!space || !namespaces.insert(*space).second) continue; // ended meanwhile, or known
-        if (namespaces.size() > 1)
-            return bad_input(
-                "--vpn-user: the processes of the cgroup are in several user namespaces, which may "
-                "show users otherwise: attach before they begin, or to a cgroup for each");
-        if (space != user_namespace("self")) map = contents("/proc/" + process + "/uid_map");
-    }
-    return map;
-}
-
 } // namespace
 
 std::optional<uid_t> uid_outside(std::string_view map, uid_t inside) {
@@ -54,18 +32,40 @@ std::optional<uid_t> uid_outside(std::string_view map, uid_t inside) {
     return {};
 }
 
-Result<void> translate_users(const std::string &cgroup_directory, Policy &policy) {
+std::optional<pid_t> first_process(const std::string &cgroup_directory) {
+    std::optional<std::pair<std::uint64_t, pid_t>> first;
+    for (const std::string &process : processes_below(cgroup_directory)) {
+        const auto pid =
+            static_cast<pid_t>(parse_decimal(process).value_or(0)); // 0: of an outer pid namespace
+        const auto start = pid ? process_start_ticks(pid) : std::nullopt;
+        if (start && (!first || std::pair{*start, pid} < *first)) first = {*start, pid};
+    }
+    if (!first) return {};
+    return first->second;
+}
+
+Result<void> translate_users(std::optional<pid_t> first, Policy &policy, std::vector<std::string> &notices) {
     if (policy.vpn_users.empty()) return {};
-    const Result<std::optional<std::string>> map = map_of(cgroup_directory);
-    if (!map) return map.error();
-    if (!*map) return {};
+    if (!first) {
+        notices.push_back(
+            fmt::format("--vpn-user {}: no process of the cgroup can be seen, so this is a user of the host, and "
+                        "not one as a user namespace shows it",
+                        policy.vpn_users.front().name));
+        return {};
+    }
+    const auto process = std::to_string(*first);
+    const auto space = user_namespace(process);
+    const auto map = read_file("/proc/" + process + "/uid_map");
+    if (!space || !map)
+        return failure("--vpn-user: the first process of the cgroup ended meanwhile: try again");
+    if (space == user_namespace("self")) return {};
     for (VpnUser &user : policy.vpn_users) {
         if (user.name != std::to_string(user.uid))
             return bad_input(
                 fmt::format("--vpn-user {}: the cgroup's processes have users of their own: give the "
                             "number that the user has there",
                             quote(user.name)));
-        const auto outside = uid_outside(**map, user.uid);
+        const auto outside = uid_outside(*map, user.uid);
         if (!outside)
             return bad_input(
                 fmt::format("--vpn-user {}: the cgroup's user namespace has no such user", user.uid));

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "policy/policy.h"
@@ -16,9 +17,13 @@ namespace lk {
 // MAP: text of /proc/PID/uid_map, lines "first-inside first-outside count". None: the uid is not in it.
 std::optional<uid_t> uid_outside(std::string_view map, uid_t inside);
 
-// The policy's VPN users, which the processes of the cgroup directory name as their user namespace shows
-// them, as the initial one has them. An error where a name stands for a number that only the host knows,
-// where a uid is mapped to nobody, or where the processes are in several user namespaces.
-Result<void> translate_users(const std::string &cgroup_directory, Policy &policy);
+// The process that began first of those in the cgroup directory or below it: a container's init, in whose
+// namespaces the others see the world unless they left them.
+std::optional<pid_t> first_process(const std::string &cgroup_directory);
+
+// The policy's VPN users, which the user namespace of FIRST names so, as the initial one has them. NOTICES:
+// where there is no process, they are the host's. An error where a name stands for a number that only the
+// host knows, or where a uid is mapped to nobody.
+Result<void> translate_users(std::optional<pid_t> first, Policy &policy, std::vector<std::string> &notices);
 
 } // namespace lk

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "kernel/keeper.h"
 #include "kernel/old_sockets.h"
@@ -38,40 +37,6 @@ std::optional<PinnedLink> pinned_cgroup_link(const std::string &path) {
     const auto info = cgroup_link_info(opened.fd.get());
     if (!info) return std::nullopt;
     return PinnedLink{std::move(opened.fd), *info};
-}
-
-namespace {
-
-struct OpenedCgroup {
-    Fd directory;
-    int error = 0;
-};
-
-OpenedCgroup open_cgroup(const std::string &root, std::uint64_t id) {
-    const Fd mount{::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (!mount) return {{}, errno};
-    alignas(file_handle) std::array<char, sizeof(file_handle) + sizeof(id)> space{};
-    auto *handle = reinterpret_cast<file_handle *>(space.data());
-    handle->handle_bytes = sizeof(id);
-    handle->handle_type = 0xfe; // FILEID_KERNFS
-    std::memcpy(handle->f_handle, &id, sizeof(id));
-    Fd directory{::open_by_handle_at(mount.get(), handle, O_RDONLY | O_CLOEXEC)};
-    const int error = directory ? 0 : errno;
-    return {std::move(directory), error};
-}
-
-} // namespace
-
-bool cgroup_is_gone(const std::string &root, std::uint64_t id) {
-    return open_cgroup(root, id).error == ESTALE;
-}
-
-std::string cgroup_path(const std::string &root, std::uint64_t id) {
-    const auto opened = open_cgroup(root, id);
-    if (opened.error != 0) return "";
-    std::array<char, 4096> path{};
-    const auto name = fmt::format("/proc/self/fd/{}", opened.directory.get());
-    return ::readlink(name.c_str(), path.data(), path.size() - 1) < 0 ? "" : path.data();
 }
 
 Result<void> attach_cgroup_link(const std::string &path, const std::string &what, const Program &program,

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "kernel/programs.h"
 #include "kernel/sys.h"
+#include "net/cgroup_handle.h"
 
 namespace lk {
 
@@ -23,11 +24,6 @@ struct CgroupHookKind {
     bpf_attach_type type;
 };
 const std::vector<CgroupHookKind> &cgroup_hook_kinds();
-
-// False too where it cannot be known.
-bool cgroup_is_gone(const std::string &root, std::uint64_t id);
-// The directory of a cgroup below the root that is known, or empty.
-std::string cgroup_path(const std::string &root, std::uint64_t id);
 
 // What is pinned at PATH, if that is a link on a cgroup.
 struct PinnedLink {

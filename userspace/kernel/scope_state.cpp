@@ -16,7 +16,9 @@
 
 #include "kernel/cgroup_links.h"
 #include "kernel/grace.h"
+#include "kernel/removal.h"
 #include "kernel/scope_maps.h"
+#include "kernel/scope_tokens.h"
 #include "kernel/socket_cgroups.h"
 #include "kernel/vpn_netns.h"
 
@@ -39,7 +41,7 @@ const std::array scope_hooks{
     CgroupHookKind{"connect6", "lk_scope_conn6", BPF_CGROUP_INET6_CONNECT},
 };
 
-constexpr std::string_view programs_prefix = "progs-";
+constexpr std::string_view programs_prefix = "progs-", directory_prefix = "cgroups-";
 
 std::string programs_name() {
     return fmt::format("{}{:016x}", programs_prefix, digest_of(scope_object()));
@@ -105,7 +107,8 @@ bool await_removals(const std::string &root) {
     return cgroup && bpf_prog_query(cgroup.get(), BPF_CGROUP_INET_EGRESS, 0, &flags, nullptr, &count) == 0;
 }
 
-// Of a cgroup that is gone: unless nothing holds a removed one there, one of its sockets may be left.
+// Of a cgroup that is gone and has no token: unless nothing holds a removed one there, one of its sockets may
+// be left.
 bool may_have_sockets(const std::string &root, const ScopeCgroup &cgroup) {
     if (!await_removals(root)) return true;
     std::ifstream file(nearest_above(root, cgroup) / "cgroup.stat");
@@ -119,11 +122,24 @@ bool may_have_sockets(const std::string &root, const ScopeCgroup &cgroup) {
 } // namespace
 
 std::string ScopePlace::directory() const {
-    return fmt::format("{}/{}/cgroups-{}-v{}", bpffs, root_name, root_id, LK_SCOPE_ABI);
+    return fmt::format("{}/{}/{}{}-v{}", bpffs, root_name, directory_prefix, root_id, LK_SCOPE_ABI);
+}
+
+std::vector<std::string> ScopeState::directories(const std::string &bpffs) {
+    const auto root = fmt::format("{}/{}", bpffs, root_name);
+    std::vector<std::string> all;
+    for (const auto &name : list_directory(root))
+        if (name.starts_with(directory_prefix)) all.push_back(root + "/" + name);
+    return all;
 }
 
 Result<Lock> lock_scopes(const ScopePlace &place, std::chrono::milliseconds timeout) {
-    return Lock::take(place.bpffs, place.directory(), "the policies of cgroups", timeout);
+    return lock_scopes(place.bpffs, place.directory(), timeout);
+}
+
+Result<Lock> lock_scopes(const std::string &bpffs, const std::string &directory,
+                         std::chrono::milliseconds timeout) {
+    return Lock::take(bpffs, directory, "the policies of cgroups", timeout);
 }
 
 namespace {
@@ -148,6 +164,7 @@ struct ScopeState::Impl {
     Pins pins;
     ScopeMaps maps;
     Programs programs;
+    ScopeTokens tokens{pins};
 
     Result<void> begin() const;
     Result<void> move_on(bool unfinished) const;
@@ -174,7 +191,11 @@ Result<void> ScopeState::Impl::begin() const {
     if (auto put = maps.word.put(0, state); !put) return put;
     if (!dirty) return {};
     if (!wait_grace_period()) return no_grace();
-    return maps.sweep();
+    if (auto swept = maps.sweep(); !swept) return swept;
+    return tokens.keep_only([this](std::uint64_t id) {
+        lk_scope_row row{};
+        return maps.rows.lookup(id, row);
+    });
 }
 
 // Sockets look again from now on.
@@ -228,18 +249,21 @@ Result<void> ScopeState::put(const ScopeCgroup &cgroup, const Policy &policy) {
     const auto directory = std::filesystem::path(impl_->place.cgroup_root) / cgroup.path;
     const auto vpn_netns = policy.vpn_users.empty() ? 0 : netns_of_processes(directory);
     if (!vpn_netns) return vpn_netns.error();
-    if (auto begun = impl_->begin(); !begun) return begun;
     lk_scope_row old_row{};
     const bool replaces = maps.rows.lookup(cgroup.id, old_row);
     const auto old_text = replaces ? maps.text(cgroup.id) : "";
     const auto text = text_of(cgroup, policy);
     lk_scope scope{};
-    if (replaces && maps.scopes.lookup(old_row.slot, scope) && scope.cgroup_id == cgroup.id &&
-        scope.text_digest == digest_of(text) && scope.vpn_netns == *vpn_netns) {
-        // It is in force already; only its text may be of another one, if somebody died between the two.
+    const bool same = replaces && maps.scopes.lookup(old_row.slot, scope) && scope.cgroup_id == cgroup.id &&
+                      scope.text_digest == digest_of(text) && scope.vpn_netns == *vpn_netns;
+    // Then no socket needs to look again.
+    if (same && old_text == text && maps.state().unfinished == 0) return {};
+    if (auto begun = impl_->begin(); !begun) return begun;
+    if (same) { // only its text may be of another one, if somebody died between the two
         if (auto put = maps.write_text(cgroup.id, text); !put) return put;
         return impl_->move_on(false);
     }
+    impl_->tokens.put(impl_->place.cgroup_root, cgroup.path, cgroup.id);
     const auto slot = impl_->free_slot();
     if (!slot) return slot.error();
 
@@ -293,8 +317,10 @@ Result<void> ScopeState::remove(const std::vector<std::uint64_t> &cgroup_ids) {
     if (auto moved = impl_->move_on(true); !moved) return moved;
     const auto left = impl_->let_go(leaving);
     if (!left) return left.error();
-    for (const auto id : keys)
+    for (const auto id : keys) {
         if (auto erased = maps.erase_text(id); !erased) return erased;
+        if (auto removed = impl_->tokens.remove(id); !removed) return removed;
+    }
     return impl_->move_on(*left);
 }
 
@@ -323,13 +349,18 @@ ScopeState::Impl::Rest ScopeState::Impl::rest_of(std::uint64_t cgroup_id) const 
     lk_scope_row row{};
     if (!maps.rows.lookup(cgroup_id, row)) return Rest::none;
     if (!cgroup_is_gone(place.cgroup_root, cgroup_id)) return Rest::lives;
+    const auto told = tokens.spent(cgroup_id);
     const auto entry = entry_of(cgroup_id, row, maps.text(cgroup_id));
-    if (!may_have_sockets(place.cgroup_root, entry.cgroup)) return Rest::none;
+    if (told ? *told : !may_have_sockets(place.cgroup_root, entry.cgroup)) return Rest::none;
     return row.slot != LK_SCOPE_DENY && maps.state().used > LK_SCOPES / 2 ? Rest::crowds : Rest::lives;
 }
 
+bool ScopeState::is_needed(std::uint64_t cgroup_id) const {
+    return impl_->rest_of(cgroup_id) != Impl::Rest::none;
+}
+
 Result<void> ScopeState::tidy_one(std::uint64_t cgroup_id) {
-    return impl_->rest_of(cgroup_id) == Impl::Rest::none ? remove({cgroup_id}) : Result<void>();
+    return is_needed(cgroup_id) ? Result<void>() : remove({cgroup_id});
 }
 
 Result<void> ScopeState::tidy(std::size_t count) {
@@ -469,18 +500,26 @@ Result<std::vector<ScopeEntry>> ScopeState::entries() const {
     return all;
 }
 
+bool ScopeState::holds(std::uint64_t cgroup_id) const {
+    lk_scope_row row{};
+    return impl_->maps.rows.lookup(cgroup_id, row);
+}
+
 bool ScopeState::empty() const {
     __u64 first = 0;
     return bpf_map_get_next_key(impl_->maps.rows.fd(), nullptr, &first) != 0;
 }
 
-Result<void> ScopeState::remove_all(const ScopePlace &place) {
-    const Pins pins{place.directory()};
-    for (auto hook = scope_hooks.rbegin(); hook != scope_hooks.rend(); ++hook)
-        if (auto removed = remove_pin(pins.cgroup_link(hook->name)); !removed) return removed;
-    for (const auto &name : list_directory(pins.dir))
-        if (auto removed = remove_tree(pins.dir + "/" + name); !removed) return removed;
-    return {};
+Result<void> ScopeState::remove_all(const std::string &directory) {
+    const Pins pins{directory};
+    const std::string last = "cgroup-egress";
+    Removal removal;
+    for (const auto &name : list_directory(pins.links()))
+        if (name != last) removal.end_links(pins.links(), name);
+    removal.end_links(pins.links(), last);
+    for (const auto &name : list_directory(directory))
+        removal.remove_directory(directory + "/" + name);
+    return removal.finish();
 }
 
 } // namespace lk

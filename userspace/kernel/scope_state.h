@@ -4,7 +4,7 @@
 // hold for all of these.
 //
 //   BPFFS/leakbpf/cgroups-ROOT-vABI/   its flock is the lock; ROOT: id of the cgroup root
-//       maps/lk_*   progs-BUILD/lk_scope_*   links/cgroup-HOOK
+//       maps/lk_*   progs-BUILD/lk_scope_*   links/cgroup-HOOK   tokens/CGROUP (scope_tokens.h)
 //
 // A row is written whole before it is in force, and what sockets remember ends with the generation. A cgroup
 // that was removed keeps its policy until none of its sockets can be left; where room is scarce they are
@@ -34,6 +34,8 @@ struct ScopePlace {
 
 // WHAT is changed there, one at a time.
 Result<Lock> lock_scopes(const ScopePlace &place, std::chrono::milliseconds timeout);
+Result<Lock> lock_scopes(const std::string &bpffs, const std::string &directory,
+                         std::chrono::milliseconds timeout);
 
 struct ScopeCgroup {
     std::uint64_t id = 0;
@@ -56,8 +58,11 @@ class ScopeState {
     static Result<std::optional<ScopeState>> find(const ScopePlace &place);
     // Adopts what is there, loads what is missing or of another build. Needs the lock.
     static Result<ScopeState> open_or_create(const ScopePlace &place);
-    // Takes off everything, the programs that refuse packets last. Needs the lock, and no open ScopeState.
-    static Result<void> remove_all(const ScopePlace &place);
+    // Takes off everything in a directory, of any version and however broken, the program that refuses
+    // packets last. Needs the lock, and no open ScopeState.
+    static Result<void> remove_all(const std::string &directory);
+    // Of every cgroup root and every version.
+    static std::vector<std::string> directories(const std::string &bpffs);
 
     ScopeState(ScopeState &&) noexcept;
     ScopeState &operator=(ScopeState &&) noexcept;
@@ -71,6 +76,8 @@ class ScopeState {
     Result<void> tidy(std::size_t count);
     // The same for one.
     Result<void> tidy_one(std::uint64_t cgroup_id);
+    // False: it has no policy, or nothing is left that its policy could be for.
+    bool is_needed(std::uint64_t cgroup_id) const;
 
     // The programs on the cgroup root, those that refuse packets first. Idempotent.
     Result<void> attach_hooks();
@@ -79,6 +86,7 @@ class ScopeState {
     Result<std::vector<ScopeEntry>> entries() const; // sorted by path
     // The record in force, without reading every other.
     Result<std::optional<ScopeEntry>> entry(std::uint64_t cgroup_id) const;
+    bool holds(std::uint64_t cgroup_id) const; // it has one
     bool empty() const;
 
   private:

@@ -10,10 +10,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "net/cgroup_level.h"
 #include "net/mountinfo.h"
@@ -37,12 +36,6 @@ std::optional<struct stat> stat_of(const fs::path &path) {
     struct stat found {};
     if (::stat(path.c_str(), &found) != 0) return {};
     return found;
-}
-
-std::optional<std::string> read_file(const char *path) {
-    std::ifstream file(path);
-    if (!file) return {};
-    return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 // A later mount over the same place would make the entry of the earlier one a lie.

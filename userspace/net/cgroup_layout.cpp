@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "net/cgroup_layout.h"
 
-#include <fstream>
-#include <iterator>
-
+#include "base/file.h"
 #include "net/mountinfo.h"
 
 namespace lk {
@@ -34,8 +32,7 @@ CgroupLayout cgroup_layout_in(std::string_view mountinfo) {
 }
 
 CgroupLayout cgroup_layout() {
-    std::ifstream file("/proc/self/mountinfo");
-    return cgroup_layout_in(std::string(std::istreambuf_iterator<char>(file), {}));
+    return cgroup_layout_in(read_file("/proc/self/mountinfo").value_or(""));
 }
 
 } // namespace lk

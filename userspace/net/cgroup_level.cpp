@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <cstring>
 #include <memory>
 #include <optional>
 
 #include "base/fd.h"
+#include "net/cgroup_handle.h"
 
 namespace lk {
 
@@ -17,20 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kernfs_handle_type = 0xfe; // FILEID_KERNFS
-constexpr std::uint32_t deepest = 64;    // levels that are searched
-
-// The root directory even where it is mounted nowhere in sight: a file handle of cgroup2 is the number alone.
-Fd open_root(const fs::path &inside_hierarchy) {
-    const Fd mounted(::open(inside_hierarchy.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!mounted) return {};
-    alignas(file_handle) char space[sizeof(file_handle) + sizeof root_cgroup] = {};
-    auto *handle = reinterpret_cast<file_handle *>(space);
-    handle->handle_bytes = sizeof root_cgroup;
-    handle->handle_type = kernfs_handle_type;
-    std::memcpy(space + sizeof(file_handle), &root_cgroup, sizeof root_cgroup);
-    return Fd(::open_by_handle_at(mounted.get(), handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
+constexpr std::uint32_t deepest = 64; // levels that are searched
 
 std::optional<std::uint32_t> search(Fd directory, ino_t wanted, std::uint32_t level) {
     const std::unique_ptr<DIR, int (*)(DIR *)> entries(::fdopendir(directory.get()), ::closedir);
@@ -58,7 +45,8 @@ std::optional<std::uint32_t> cgroup_level(const fs::path &path) {
         if (::stat(above.c_str(), &here) != 0 || here.st_dev != wanted.st_dev) break;
         if (here.st_ino == root_cgroup) return level;
     }
-    Fd root = open_root(path);
+    // The root directory even where it is mounted nowhere in sight.
+    Fd root = open_cgroup(path, root_cgroup).directory;
     return root ? search(std::move(root), wanted.st_ino, 0) : std::nullopt;
 }
 

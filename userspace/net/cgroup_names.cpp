@@ -42,25 +42,28 @@ std::string container_of(std::string_view name) {
     return name.size() == whole_id && is_hex(name) ? std::string(name) : "";
 }
 
+using Told = std::function<bool(const std::string &name)>;
+
 // Below a match nothing is looked for: what is inside belongs to it.
-void search(const fs::path &directory, int depth, const std::function<bool(const std::string &)> &matches,
+void search(const fs::path &directory, int depth, const Told &matches, const Told &enters,
             std::vector<fs::path> &found) {
     std::error_code error;
     for (fs::directory_iterator entry{directory, error}, end; !error && entry != end;
          entry.increment(error)) {
         std::error_code ignored;
         if (!entry->is_directory(ignored) || entry->is_symlink(ignored)) continue;
-        if (matches(entry->path().filename().string()))
+        const auto name = entry->path().filename().string();
+        if (matches(name))
             found.push_back(entry->path());
-        else if (depth < deepest)
-            search(entry->path(), depth + 1, matches, found);
+        else if (depth < deepest && enters(name))
+            search(entry->path(), depth + 1, matches, enters, found);
     }
 }
 
 Result<std::string> search_one(const fs::path &root, const std::string &word, const char *what,
-                               const std::function<bool(const std::string &)> &matches) {
+                               const Told &matches, const Told &enters) {
     std::vector<fs::path> found;
-    search(root, 1, matches, found);
+    search(root, 1, matches, enters, found);
     if (found.size() == 1) return fs::relative(found.front(), root).string();
     if (found.empty())
         return bad_input(fmt::format("{}: there is no cgroup of such a {} below {}: is it running?",
@@ -83,8 +86,10 @@ Result<std::string> find_cgroup(const std::string &root, const std::string &word
                 fmt::format("{} names no container: expected {} to {} hexadecimal digits of its id "
                             "after {}",
                             quote(word), least_id, whole_id, container_word));
-        return search_one(root, word, "container",
-                          [&](const std::string &name) { return container_of(name).starts_with(id); });
+        return search_one(
+            root, word, "container",
+            [&](const std::string &name) { return container_of(name).starts_with(id); },
+            [](const std::string &name) { return container_of(name).empty(); });
     }
     std::error_code error;
     const fs::path given(word);
@@ -98,7 +103,9 @@ Result<std::string> find_cgroup(const std::string &root, const std::string &word
                                      quote(word), quote(root)));
     }
     if (word.find('/') == word.npos && is_unit(word))
-        return search_one(root, word, "unit", [&](const std::string &name) { return name == word; });
+        return search_one(
+            root, word, "unit", [&](const std::string &name) { return name == word; },
+            [](const std::string &name) { return name.ends_with(".slice"); });
     return bad_input(
         fmt::format("{} is no cgroup: expected a path below {}, a unit such as nginx.service, or "
                     "container:ID",

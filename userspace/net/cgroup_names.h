@@ -12,7 +12,9 @@ namespace lk {
 
 // The directory below ROOT, relative to it, that WORD names: a path (absolute, or from ROOT), a unit such as
 // nginx.service, or container:ID (12 digits or more of it). Errors quote WORD; so does one for a name that
-// two cgroups have.
+// two cgroups have. The system manager's units are in slices: what is inside another unit, a user's manager
+// or a container gave its cgroups their names itself, so there no unit is looked for, and in a container no
+// other one.
 Result<std::string> find_cgroup(const std::string &root, const std::string &word);
 
 // What a cgroup's path says of it; empty where it says nothing.

@@ -80,11 +80,20 @@ std::string cgroups_attached_json(const CgroupAnswer &answer) {
 }
 
 std::string cgroups_detached_text(const std::vector<std::string> &paths) {
+    if (paths.empty()) return "there was nothing to set free\n";
     return fmt::format("set free: cgroup {}\n", all_plain(paths));
 }
 
 std::string cgroups_detached_json(const std::vector<std::string> &paths) {
     return dumped({{"version", json_version}, {"cgroups", paths}});
+}
+
+std::string all_cgroups_detached_text() {
+    return "set free: all cgroups\n";
+}
+
+std::string all_cgroups_detached_json() {
+    return dumped({{"version", json_version}, {"all", true}});
 }
 
 std::string cgroups_text(const CgroupStatus &status) {

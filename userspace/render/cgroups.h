@@ -13,6 +13,8 @@ std::string cgroups_attached_json(const CgroupAnswer &answer);
 
 std::string cgroups_detached_text(const std::vector<std::string> &paths);
 std::string cgroups_detached_json(const std::vector<std::string> &paths);
+std::string all_cgroups_detached_text();
+std::string all_cgroups_detached_json();
 
 std::string cgroups_text(const CgroupStatus &status);
 std::string cgroups_json(const CgroupStatus &status);

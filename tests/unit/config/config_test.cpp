@@ -42,6 +42,59 @@ TEST(Config, LockdownDocumentIsWhatTheFileWouldSay) {
     EXPECT_EQ(parse_config("[[scope]]\nlockdown = true\n", "f").value(), lockdown_document());
 }
 
+TEST(Config, ContainersByPatterns) {
+    const auto rules = parse_container_rules(R"([[container]]
+annotations = { "io.kubernetes.pod.namespace" = "shop", "name" = "web-*" }
+gateways = ["198.51.100.7"]
+errno = "EPERM"
+
+[[container]]
+id = "*"
+lockdown = true
+
+[[scope]]
+lockdown = true
+)",
+                                             "f");
+    ASSERT_TRUE(rules) << rules.error().message;
+    ASSERT_EQ(rules->size(), 2u);
+    const ContainerRule &shop = rules->front(), &all = rules->back();
+    EXPECT_EQ(shop.policy.gateways.size(), 1u);
+    EXPECT_EQ(shop.policy.refusal.str(), "EPERM");
+    EXPECT_TRUE(
+        shop.matches("x", {{"io.kubernetes.pod.namespace", "shop"}, {"name", "web-1"}, {"other", "y"}}));
+    EXPECT_FALSE(shop.matches("x", {{"io.kubernetes.pod.namespace", "shopping"}, {"name", "web-1"}}));
+    EXPECT_FALSE(shop.matches("x", {{"name", "web-1"}}));
+    EXPECT_FALSE(shop.matches("x", {}));
+    EXPECT_TRUE(all.matches("", {}));
+    EXPECT_TRUE(parse_container_rules("", "f")->empty());
+    EXPECT_FALSE(
+        parse_config("[[container]]\nid = \"*\"\nlockdown = true\n", "f")); // for uplinks it says nothing
+}
+
+TEST(Config, OfContainersItSaysWhereAndWhat) {
+    const struct {
+        const char *text, *place, *says;
+    } rows[] = {
+        {"[[container]]\nlockdown = true\n", "1:1", "for which containers"},
+        {"[[container]]\nid = \"*\"\n", "1:1", "gateways"},
+        {"[[container]]\nid = 1\nlockdown = true\n", "2:6", "a pattern in quotes"},
+        {"[[container]]\nannotations = [\"a\"]\nlockdown = true\n", "2:15", "{ \"NAME\" = \"PATTERN\" }"},
+        {"[[container]]\nannotations = { a = 1 }\nlockdown = true\n", "2:21", "\"a\": the number 1"},
+        {"[[container]]\nid = \"*\"\nserve = [\"tcp/80\"]\nlockdown = true\n", "3:1", "no key \"serve\""},
+        {"[[container]]\nid = \"*\"\ngw = [\"198.51.100.7\"]\n", "3:1", "did you mean gateways?"},
+        {"[[container]]\nid = \"*\"\ngateways = [\"vpn\"]\n", "3:13", "\"vpn\""},
+        {"[container]\nid = \"*\"\n", "1:1", "[[container]]"},
+        {"[[scope]]\nlockdwon = true\n", "2:1", "lockdown"},
+    };
+    for (const auto &row : rows) {
+        const auto rules = parse_container_rules(row.text, "f");
+        ASSERT_FALSE(rules) << row.text;
+        EXPECT_THAT(rules.error().message, StartsWith("f:" + std::string(row.place))) << row.text;
+        EXPECT_THAT(rules.error().message, HasSubstr(row.says)) << row.text;
+    }
+}
+
 // Each with the place of what is wrong, the value in quotes, and what was expected.
 TEST(Config, SaysWhereAndWhat) {
     const struct {
@@ -53,7 +106,7 @@ TEST(Config, SaysWhereAndWhat) {
         {"[scope]\nlockdown = true\n", "1:1", "[[scope]]", "two brackets"},
         {"scope = [1]\n", "1:10", "the number 1", "[[scope]]"},
         {"lockdown = true\n", "1:1", "lockdown", "[[scope]] on a line above"},
-        {"[[scop]]\n", "1:3", "\"scop\"", "expected [[scope]] only"},
+        {"[[scop]]\n", "1:3", "\"scop\"", "expected [[scope]] or [[container]] only"},
         {"[[scope]]\ngateways = [\n", "2:14", "", "no TOML"},
         {"[[scope]]\ngateways = [\"198.51.100.7\"\nlan = []\n", "3:1", "", "no TOML"},
         {"[[scope]]\nlockdown = true\nlockdown = true\n", "3:", "lockdown", "no TOML"},

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "control/loopback_resolver.h"
 #include "control/uid_map.h"
 
 using namespace lk;
@@ -66,6 +67,16 @@ TEST(Oci, WhatIsNotUnderstoodIsAnError) {
          {"", "{", "[]", "7", R"({"pid": 42})", R"({"id": "", "pid": 42})", R"({"id": "b"})",
           R"({"id": "b", "pid": "42"})", R"({"id": "b", "pid": 0})", R"({"id": "b", "pid": 4294967297})"})
         EXPECT_FALSE(parse_oci_state(text)) << text;
+}
+
+TEST(LoopbackResolver, IsTheFirstNameserver) {
+    for (const char *server : {"127.0.0.53", "127.0.0.11", "::1"})
+        EXPECT_EQ(loopback_nameserver("# made by x\nsearch example\nnameserver " + std::string(server) +
+                                      "\nnameserver 10.0.0.1\n"),
+                  server);
+    for (const char *text : {"", "nameserver", "nameserver 10.42.0.1\nnameserver 127.0.0.53\n",
+                             "nameserver x\n", "#nameserver 127.0.0.1\n"})
+        EXPECT_EQ(loopback_nameserver(text), std::nullopt) << text;
 }
 
 TEST(UidMap, TranslatesWhatIsInIt) {

@@ -44,6 +44,19 @@ TEST_F(CgroupNamesTest, PathsUnitsAndContainers) {
     EXPECT_EQ(find("container:cccccccccccc"), "docker/" + std::string(64, 'c'));
 }
 
+// Whoever may make cgroups somewhere chooses their names.
+TEST_F(CgroupNamesTest, NamesThatOthersChoseAreNotTaken) {
+    make("user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service");
+    make("machine.slice/box.scope/payload/system.slice/nginx.service");
+    make("docker/" + id_a + "/system.slice/nginx.service");
+    make("docker/" + id_a + "/docker-" + id_b + ".scope");
+    EXPECT_THAT(find("nginx.service"), HasSubstr("error: "));
+    EXPECT_THAT(find("container:" + id_b), HasSubstr("error: "));
+    make("system.slice/system-web.slice/nginx.service/nginx.service");
+    EXPECT_EQ(find("nginx.service"), "system.slice/system-web.slice/nginx.service");
+    EXPECT_EQ(find("user@1000.service"), "user.slice/user-1000.slice/user@1000.service");
+}
+
 TEST_F(CgroupNamesTest, WhatNamesNoneOrSeveralIsAnError) {
     make("a.slice/x.service");
     make("b.slice/x.service");
