@@ -144,7 +144,7 @@ class Reader {
                                  hint_for(key.str(), Section::container)));
             }
         }
-        if (!rule.id && rule.annotations.empty())
+        if (!wrong_ && !rule.id && rule.annotations.empty())
             fail(table.source().begin,
                  "it does not say for which containers: expected annotations or id (id = \"*\": for all)");
         finish(table, rule.policy);
