@@ -245,6 +245,11 @@ Result<CgroupAnswer> attach_cgroups(const ScopePlace &place, const std::vector<s
 }
 
 Result<CgroupAnswer> attach_container(const ScopePlace &place, int pid, const Policy &policy) {
+    if (!proc_has_own_numbers())
+        return failure(
+            fmt::format("whose process {} is cannot be told in the container's pid namespace: the hook "
+                        "belongs to the stage createRuntime, which runs outside",
+                        pid));
     const Result<std::string> path = cgroup_of_process(place.cgroup_root, pid);
     if (!path) return path.error();
     const Result<std::string> own = cgroup_of_process(place.cgroup_root, static_cast<int>(::getpid()));

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
+#include <sstream>
 #include <vector>
 
 #include "base/text.h"
@@ -137,6 +139,17 @@ std::set<std::string> processes_below(const std::string &directory) {
         if (entry->is_directory(ignored)) add(entry->path());
     }
     return processes;
+}
+
+bool proc_has_own_numbers() {
+    std::ifstream file("/proc/self/status");
+    for (std::string line; std::getline(file, line);) {
+        if (!line.starts_with("NSpid:")) continue;
+        // One for each namespace, from that of /proc to this process's own.
+        std::istringstream numbers(line.substr(6));
+        return std::distance(std::istream_iterator<int>(numbers), {}) == 1;
+    }
+    return file.eof(); // a kernel without pid namespaces
 }
 
 Result<std::string> cgroup_of_process(const std::string &root, int pid) {

@@ -27,6 +27,9 @@ CgroupNames names_of_cgroup(std::string_view path);
 // The numbers of the processes in the cgroup DIRECTORY and below it.
 std::set<std::string> processes_below(const std::string &directory);
 
+// False: /proc is that of another pid namespace than this process is in, so its numbers mean other processes.
+bool proc_has_own_numbers();
+
 // The cgroup of a process, relative to ROOT.
 Result<std::string> cgroup_of_process(const std::string &root, int pid);
 
