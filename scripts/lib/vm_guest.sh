@@ -60,8 +60,8 @@ vm_base() {
     printf '%s\n' "$archive"
 }
 
-# The libraries and the loader of a program, one a line.
-vm_libraries() { ldd "$1" 2>/dev/null | sed -nE 's,^(.* => |[[:space:]]*)(/[^ ]*) \(0x.*,\2,p'; }
+# The libraries and the loader of a program, one a line; a static one has none.
+vm_libraries() { { ldd "$1" 2>/dev/null || true; } | sed -nE 's,^(.* => |[[:space:]]*)(/[^ ]*) \(0x.*,\2,p'; }
 
 # A path with the links of its directories followed: a guest's /lib is a link too.
 vm_settled() { printf '%s/%s\n' "$(cd "$(dirname "$1")" && pwd -P)" "${1##*/}"; }

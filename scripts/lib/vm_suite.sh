@@ -60,6 +60,10 @@ vm_run_suite() {
     local kernel=$1 build=$2 labels=$3 only=$4 seconds=$5 dir=$6 file
     mkdir -p "$dir"
     vm_entries "$kernel" "$build" "$labels" "$only" >"$dir/entries"
+    if ! { command -v crun && command -v runc; } >/dev/null && grep -q ' netns.cgroup_oci ' "$dir/entries"; then
+        say "vm: without crun and runc netns.cgroup_oci is left out: sudo scripts/setup" >&2
+        sed -i '/ netns.cgroup_oci /d' "$dir/entries"
+    fi
     [ -s "$dir/entries" ] || die "no test with the labels $labels in $build: run scripts/build"
     # shellcheck disable=SC2016 # the guest expands it
     echo 'exec /bin/sh "$LK_DIR/run_list" "$LK_DIR/entries" 4' >"$dir/command"
@@ -71,6 +75,7 @@ vm_run_suite() {
     } | sort -u >"$dir/files"
     mkdir -p "$dir/own"
     if [ "$kernel" = newest ] && grep -q ' netns.openvpn_tls ' "$dir/entries"; then vm_add_openvpn "$dir"; fi
+    if grep -q ' netns.cgroup_oci ' "$dir/entries"; then vm_add_runtimes "$dir" "$build"; fi
     cp "$vm_tests/run_list" "$dir/own/"
     awk 'NF > 3' "$dir/entries" >"$dir/own/entries"
     if [ "$kernel" = here ]; then
@@ -87,6 +92,18 @@ vm_add_openvpn() {
     cp "$from/openvpn-next" "$1/own/"
     sort -u "$from/files" "$1/files" >"$1/files.new"
     mv "$1/files.new" "$1/files"
+}
+
+# The container runtimes with what they need, and the program that containers begin with.
+vm_add_runtimes() {
+    local dir=$1 build=$2
+    {
+        printf '%s\n' "$build/tests/netns/first_packet"
+        command -v crun || true
+        command -v runc || true
+        find "$lk_tools/runtimes" -name '*.so.*' 2>/dev/null
+    } | sort -u - "$dir/files" >"$dir/files.new"
+    mv "$dir/files.new" "$dir/files"
 }
 
 vm_records() { sed -n "s/^::lk $2 //p" "$1/output"; }

@@ -19,6 +19,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -43,14 +44,30 @@ void become(uid_t uid, bool keep_raw) {
 
 namespace {
 
+std::map<int, std::string> homes; // by network namespace
+
 void enter(const Identity &identity) {
     signal(SIGPIPE, SIG_IGN);
+    if (const auto home = homes.find(identity.netns); home != homes.end()) enter_cgroup(home->second);
     if (identity.netns >= 0 && setns(identity.netns, CLONE_NEWNET) < 0)
         throw std::runtime_error(fmt::format("setns: {}", strerror(errno)));
     become(identity.uid, identity.keep_raw);
 }
 
 } // namespace
+
+void enter_cgroup(const std::string &path) {
+    const Fd procs(open((path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    must(write(procs.get(), "0", 1) == 1, "entering " + path);
+}
+
+Housed::Housed(int netns, const std::string &path) : netns_(netns) {
+    homes[netns] = path;
+}
+
+Housed::~Housed() {
+    homes.erase(netns_);
+}
 
 std::string as(const Identity &identity, const std::function<void()> &body, std::chrono::milliseconds limit) {
     int ends[2];

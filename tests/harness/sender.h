@@ -22,6 +22,22 @@ struct Identity {
     bool keep_raw = false; // an ordinary user with CAP_NET_RAW (as ping or dumpcap have it)
 };
 
+// Moves the calling process into the cgroup at PATH.
+void enter_cgroup(const std::string &path);
+
+// As long as it lives, whoever is started below in the network namespace NETNS (the same descriptor) enters
+// the cgroup at PATH first: what a container's processes are in.
+class Housed {
+  public:
+    Housed(int netns, const std::string &path);
+    Housed(const Housed &) = delete;
+    Housed &operator=(const Housed &) = delete;
+    ~Housed();
+
+  private:
+    int netns_;
+};
+
 // Leaves root for UID in the calling process; with KEEP_RAW, CAP_NET_RAW alone stays.
 void become(uid_t uid, bool keep_raw);
 

@@ -35,10 +35,7 @@ class Cgroup {
     }
     const std::string &path() const { return path_; }
     const std::string &name() const { return name_; } // below the root
-    void enter() const {
-        const Fd procs(open((path_ + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
-        if (write(procs.get(), "0", 1) != 1) throw std::runtime_error("cannot enter " + path_);
-    }
+    void enter() const { enter_cgroup(path_); }
     bool remove() const { return rmdir(path_.c_str()) == 0 || errno == ENOENT; }
 
   private:
