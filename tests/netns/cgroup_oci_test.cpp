@@ -108,7 +108,10 @@ TEST_P(Oci, WithoutItsPolicyNoContainerBegins) {
 }
 
 TEST_P(Oci, EachHasItsOwn) {
+    const auto before = world.capture().position();
     const Box a(runtime, world, "a", {.annotations = policy_a.annotations, .hook = hook_words()});
+    EXPECT_TRUE(
+        eventually([&] { return arrived(world, before) == policy_a.seen; })); // all it sends by itself
     begins("b", {.annotations = policy_b.annotations, .hook = hook_words()}, policy_b);
     const Housed housed(world.host().fd(), a.cgroup());
     const auto since = world.capture().position();
@@ -206,7 +209,10 @@ bool is_fired(const Case &which, bool tunnel) {
 
 // What a cgroup's hooks do not see gets out until frames are judged at the host's end of the container's
 // link: exactly this, of all that is fired.
-bool gets_out(const Vector &vector) {
+bool gets_out(const Case &which) {
+    const Vector &vector = *which.vector;
+    // In IPv6 the socket that sends them was taken for another's than the one that they belong to.
+    if (vector.name.starts_with("syn_ack_of_")) return which.family == 6 && !kernel_is_at_least(6, 6);
     // Frames by packet sockets and AF_XDP: all of the group that is not sent by raw sockets.
     if (vector.group == "frames")
         return !vector.name.starts_with("raw_") && !vector.name.starts_with("icmp_");
@@ -257,7 +263,7 @@ TEST_P(OciThreats, GetOutAsTheListSays) {
                 trouble = error.what(); // a puppet that was refused
             }
             EXPECT_EQ(trouble.find("cgroup"), std::string::npos) << which.name() << ": " << trouble;
-            if (gets_out(*which.vector)) {
+            if (gets_out(which)) {
                 EXPECT_TRUE(world.capture().awaits(env.mark, env.since))
                     << which.name() << " is held, but on the list of what gets out: " << trouble;
                 ++out;
