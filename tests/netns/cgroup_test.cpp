@@ -197,11 +197,12 @@ TEST(Cgroup, ATunnelIsFreeAndAnotherDeviceIsNot) {
     const Cgroup cgroup("in");
     ASSERT_EQ(world.guard(cgroup, to_gateways).status, 0);
     EXPECT_EQ(world.datagram(cgroup, "203.0.113.50").error, CgroupWorld::refused());
-    const Fd tun = make_tun(world.host(), "tun9");
+    Fd tun = make_tun(world.host(), "tun9");
     world.host().ip("addr add 10.42.0.2/24 dev tun9\nroute add 203.0.113.50 dev tun9");
     EXPECT_EQ(world.datagram(cgroup, "203.0.113.50").error, 0);
     // The calls no longer know which way it goes; the packet does.
     EXPECT_EQ(world.datagram(cgroup, other).error, EPERM);
+    tun = Fd();
     world.host().ip("link add dum0 type veth peer name dum1\nlink set dum0 up\nlink set dum1 up\nroute add "
                     "203.0.113.51 dev dum0 src 10.7.1.2");
     EXPECT_EQ(world.datagram(cgroup, "203.0.113.51").error, CgroupWorld::refused());
