@@ -24,10 +24,24 @@ static __always_inline int lk_to_resolver(const struct lk_policy *policy, const 
            lk_addr_equal(&p->dst, &policy->resolver6);
 }
 
-static __always_inline __u32 lk_scope_net_flags(const struct lk_policy *policy, const struct lk_addr *addr) {
-    struct lk_set_net key = {.prefix_bits = LK_SET_BITS + 128, .set = policy->gw_set, .addr = *addr};
-    const __u32 *flags = lk_lookup_net(&key);
-    return flags ? *flags : 0;
+static __always_inline int lk_prefix_holds(const struct lk_scope_prefix *prefix, const struct lk_addr *addr) {
+    __u32 differ = 0;
+    for (int i = 0; i < 4; i++)
+        differ |= (addr->w[i] ^ prefix->addr.w[i]) & prefix->mask.w[i];
+    return !differ;
+}
+
+/* enum lk_net_flag: LK_NET_LAN or 0. */
+static __always_inline __u32 lk_scope_net_flags(const struct lk_scope *scope, const struct lk_addr *addr) {
+    if (scope->n_lan > LK_SCOPE_PREFIXES) {
+        struct lk_set_net key = {
+            .prefix_bits = LK_SET_BITS + 128, .set = scope->policy.gw_set, .addr = *addr};
+        const __u32 *flags = lk_lookup_net(&key);
+        return flags ? *flags : 0;
+    }
+    for (__u32 i = 0; i < LK_SCOPE_PREFIXES; i++)
+        if (i < scope->n_lan && lk_prefix_holds(&scope->lan[i], addr)) return LK_NET_LAN;
+    return 0;
 }
 
 /*
@@ -42,18 +56,20 @@ static __always_inline int lk_asks_neighbour(const struct lk_pkt *p) {
 }
 
 /* direct: its route leads by no router; of neighbour discovery alone. */
-static __always_inline void lk_scope_classify(const struct lk_policy *policy, const struct lk_pkt *p,
+static __always_inline void lk_scope_classify(const struct lk_scope *scope, const struct lk_pkt *p,
                                               __u32 direct, struct lk_facts *facts) {
+    const struct lk_policy *policy = &scope->policy;
     struct lk_addr inner = {};
     const int embedded = p->family == 6 && lk_embedded4(&p->dst, &inner);
     facts->own_source = lk_gate_opaque(policy, 1);
     facts->covered = lk_gate_opaque(policy, lk_covers(policy, &p->dst, p->proto, p->dport));
     if (facts->covered && embedded)
         facts->covered &= lk_gate_opaque(policy, lk_covers(policy, &inner, p->proto, p->dport));
-    facts->dst_net = lk_gate_opaque(policy, lk_scope_net_flags(policy, &p->dst));
+    if (facts->covered && !(policy->flags & LK_POLICY_STRICT)) return; /* row 5 */
+    facts->dst_net = lk_gate_opaque(policy, lk_scope_net_flags(scope, &p->dst));
     facts->lan = facts->dst_net & LK_NET_LAN;
     if (facts->lan && embedded)
-        facts->lan = lk_gate_opaque(policy, lk_scope_net_flags(policy, &inner) & LK_NET_LAN);
+        facts->lan = lk_gate_opaque(policy, lk_scope_net_flags(scope, &inner) & LK_NET_LAN);
     if (p->proto != LK_PROTO_ICMPV6) return;
     if (direct) facts->dst_net |= LK_NET_ONLINK;
     facts->dst_net = lk_gate_opaque(policy, facts->dst_net);
@@ -86,7 +102,7 @@ static __always_inline int lk_scope_passes(__u32 slot, struct lk_pkt *pkt, __u32
         .vpn_daemon = lk_gate_opaque(policy, lk_is_vpn_user(scope, uid, netns)),
     };
     struct lk_facts facts = {};
-    lk_scope_classify(policy, pkt, lk_gate_opaque(policy, direct), &facts);
+    lk_scope_classify(scope, pkt, lk_gate_opaque(policy, direct), &facts);
     if (facts.lan && !(policy->flags & LK_POLICY_NO_LAN) && lk_to_resolver(policy, pkt)) return 1;
     return lk_verdict_ip(policy, pkt, &sender, &facts).verdict == LK_PASS;
 }

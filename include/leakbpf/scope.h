@@ -40,6 +40,15 @@ struct lk_scope_row {
 };
 LK_ASSERT_SIZE(struct lk_scope_row, 8);
 
+/* A prefix of the LAN: an address is in it that equals addr in the bits of mask. */
+struct lk_scope_prefix {
+    struct lk_addr addr;
+    struct lk_addr mask;
+};
+LK_ASSERT_SIZE(struct lk_scope_prefix, 32);
+
+#define LK_SCOPE_PREFIXES 4u /* in the record itself, so that they cost what they cost with one policy */
+
 struct lk_scope {
     __u64 cgroup_id; /* whose policy it is; 0: the record is free */
     __u32 id;        /* the set of all its rows */
@@ -51,8 +60,11 @@ struct lk_scope {
     __u64 text_digest; /* of what it was made from, for the loader */
     __s64 error;       /* of refused calls, a negative errno */
     __u64 vpn_netns;   /* cookie of the network namespace of the policy's VPN users; 0: any */
+    __u32 n_lan;       /* of lan[]; more than LK_SCOPE_PREFIXES: all are rows of lk_scope_net */
+    __u32 pad;
+    struct lk_scope_prefix lan[LK_SCOPE_PREFIXES];
 };
-LK_ASSERT_SIZE(struct lk_scope, 320);
+LK_ASSERT_SIZE(struct lk_scope, 456);
 
 /* Policies as people gave them: by cgroup and place in the text. */
 struct lk_scope_page_key {

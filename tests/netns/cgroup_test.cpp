@@ -48,6 +48,31 @@ TEST(Cgroup, OnlyItsGatewaysAndOnlyItsProcesses) {
     EXPECT_EQ(world.free(inside).status, 7);
 }
 
+// A few prefixes are in the policy's record, more are rows of a table.
+TEST(Cgroup, ALanOfFewPrefixesAndOfMany) {
+    CgroupWorld world("lan");
+    const Cgroup few("few"), many("many"), none("none");
+    std::vector<std::string> lan{"--lan", "203.0.113.0/28", "--lan", "2001:db8:9::/64"};
+    ASSERT_EQ(world.guard(few, lan).status, 0);
+    for (const char *prefix : {"192.0.2.16/28", "192.0.2.64/28", "192.0.2.128/28", "198.51.100.0/28"})
+        lan.insert(lan.end(), {"--lan", prefix});
+    ASSERT_EQ(world.guard(many, lan).status, 0);
+    ASSERT_EQ(world.guard(none, {"--lockdown"}).status, 0);
+    for (const char *dst : {other, other6}) {
+        EXPECT_TRUE(world.passes(few, dst)) << dst;
+        EXPECT_TRUE(world.passes(many, dst)) << dst;
+        EXPECT_FALSE(world.passes(none, dst)) << dst;
+    }
+    EXPECT_TRUE(world.passes(many, "192.0.2.130"));
+    for (const char *dst : {"203.0.113.16", "2001:db8:9:1::9", "192.0.2.32"}) {
+        EXPECT_FALSE(world.passes(few, dst)) << dst;
+        EXPECT_FALSE(world.passes(many, dst)) << dst;
+    }
+    ASSERT_EQ(world.guard(many, {"--lan", "198.51.100.0/28"}).status, 0); // from many to few
+    EXPECT_TRUE(world.passes(many, gateway));
+    EXPECT_FALSE(world.passes(many, other));
+}
+
 TEST(Cgroup, ARefusedConnectSaysSoAtOnce) {
     CgroupWorld world("conn");
     const Cgroup cgroup("in");

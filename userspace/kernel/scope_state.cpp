@@ -277,6 +277,8 @@ Result<void> ScopeState::put(const ScopeCgroup &cgroup, const Policy &policy) {
     scope.policy.gw_set = scope.id;
     scope.error = -policy.refusal.number;
     scope.vpn_netns = *vpn_netns;
+    scope.n_lan = image.nets.empty() ? static_cast<__u32>(image.lan.size()) : LK_SCOPE_PREFIXES + 1;
+    std::ranges::copy(image.lan, scope.lan);
     const Rows rows = rows_of(image, scope.id, state.next_id);
     if (state.next_id < scope.id) return failure("the ids of row sets are used up: detach all cgroups");
     scope.n_ids = state.next_id - scope.id;
