@@ -11,11 +11,13 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#define LK_ARPHRD_NONE  0xfffe
-#define LK_IFF_LOOPBACK 8
-#define LK_RTF_GATEWAY  2 /* linux/route.h */
-#define LK_NFPROTO_IPV4 2
-#define LK_NFPROTO_IPV6 10
+#define LK_ARPHRD_NONE     0xfffe
+#define LK_IFF_LOOPBACK    8
+#define LK_IFF_POINTOPOINT 16
+#define LK_IFF_NOARP       128
+#define LK_RTF_GATEWAY     2 /* linux/route.h */
+#define LK_NFPROTO_IPV4    2
+#define LK_NFPROTO_IPV6    10
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

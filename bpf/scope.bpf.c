@@ -103,12 +103,19 @@ static __always_inline __u8 lk_family_of(const struct __sk_buff *skb) {
     return skb->protocol == LK_HTONS(0x86dd) ? 6 : 0;
 }
 
+/* Its route leads by no router, on a device on which neighbours are looked for at all. */
+static __always_inline int lk_is_on_link(const struct sk_buff *packet) {
+    const struct net_device *device = BPF_CORE_READ(packet, dev);
+    if (!device || (BPF_CORE_READ(device, flags) & (LK_IFF_NOARP | LK_IFF_POINTOPOINT))) return 0;
+    return !lk_by_router(packet, LK_NFPROTO_IPV6);
+}
+
 /* Global, as its likes below: the verifier walks it once, however many policies there may be. */
 __noinline int lk_packet_passes(struct __sk_buff *skb, __u32 slot, __u32 uid, __u64 netns) {
     struct lk_pkt pkt = {};
     lk_gate_read(skb, &pkt);
     if (pkt.family != lk_family_of(skb)) return 0;
-    const __u32 direct = pkt.family == 6 && !lk_by_router((const void *)skb, LK_NFPROTO_IPV6);
+    const __u32 direct = pkt.family == 6 && lk_is_on_link((const void *)skb);
     return lk_scope_passes(slot, &pkt, uid, netns, direct);
 }
 

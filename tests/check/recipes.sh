@@ -60,6 +60,9 @@ if command -v jq >/dev/null; then
     [ "$hooks" = '["1.0.2",["leakbpf","oci-hook","--require-policy"],null,"/usr/sbin/leakbpf","/other"]' ] ||
         fail "Docker, create: $hooks"
     echo '{}' >"$bin/bundle/config.json"
+    becomes "Docker, restore" "--root /r restore --bundle $bin/bundle ID" packaging/oci/leakbpf-runtime --root /r restore --bundle "$bin/bundle" ID
+    grep -q oci-hook "$bin/bundle/config.json" || fail "Docker, restore: a container without the hook"
+    echo '{}' >"$bin/bundle/config.json"
     becomes "Docker, delete" "--root /r delete ID" packaging/oci/leakbpf-runtime --root /r delete ID
     [ "$(cat "$bin/bundle/config.json")" = "{}" ] || fail "Docker, delete: the configuration was changed"
     echo 'x' >"$bin/bundle/config.json"

@@ -56,11 +56,12 @@ TEST(CgroupRun, TheExitStatusIsTheCommands) {
     EXPECT_EQ(run_with(world, {"--lockdown"}, {"sh", "-c", "exit 7"}).status, 7);
     EXPECT_EQ(run_with(world, {"--lockdown"}, {"sh", "-c", "kill -9 $$"}).status, 128 + 9);
     const Sandbox &sandbox = Sandbox::current(); // whoever called it ignores the end of its children
-    EXPECT_EQ(run({"sh", "-c", "trap '' CHLD; exec \"$@\"", "sh", leakbpf_binary(), "--bpffs", sandbox.bpffs(),
-                   "--cgroup-root", sandbox.cgroup_root(), "run", "--lockdown", "--", "sh", "-c", "exit 7"},
-                  {.netns = world.host().fd()})
-                  .status,
-              7);
+    EXPECT_EQ(
+        run({"sh", "-c", "trap '' CHLD; exec \"$@\"", "sh", leakbpf_binary(), "--bpffs", sandbox.bpffs(),
+             "--cgroup-root", sandbox.cgroup_root(), "run", "--lockdown", "--", "sh", "-c", "exit 7"},
+            {.netns = world.host().fd()})
+            .status,
+        7);
     EXPECT_EQ(run_with(world, {"--lockdown"}, {"/no/such/program"}).status, 127);
     EXPECT_EQ(run_with(world, {"--lockdown"}, {"/etc/passwd"}).status, 126);
     EXPECT_EQ(run_with(world, {"--lockdown"}, {"sh", "-c", "exit 2"}).status, 2);
@@ -73,10 +74,10 @@ TEST(CgroupRun, TheExitStatusIsTheCommands) {
     EXPECT_EQ(world.leakbpf({"--netns", "nowhere", "run", "--lockdown", "--", "true"}).status, 125);
     const Cgroup there("there.scope");
     EXPECT_EQ(run_with(world, {"--lockdown", "--unit", "there.scope"}, {"true"}).status, 125);
-    EXPECT_EQ(run({leakbpf_binary(), "run", "--lockdown", "--", "true"},
-                  {.netns = world.host().fd(), .uid = 12345})
-                  .status,
-              125);
+    EXPECT_EQ(
+        run({leakbpf_binary(), "run", "--lockdown", "--", "true"}, {.netns = world.host().fd(), .uid = 12345})
+            .status,
+        125);
     EXPECT_EQ(run({leakbpf_binary(), "--bpffs", "/nowhere", "run", "--lockdown", "--", "true"},
                   {.netns = world.host().fd()})
                   .status,

@@ -49,6 +49,7 @@ Finish define_status(CLI::App &app) {
     app.add_option("--pid", options->pid, "The policies of cgroups that this process is under")
         ->type_name("PID");
     return [options]() -> Result<Run> {
+        if (options->pid && options->cgroups) return bad_input("--cgroups and --pid: expected one of them");
         if (options->pid) {
             const auto pid = parse_decimal(*options->pid);
             if (!pid || *pid == 0 || *pid > INT_MAX)

@@ -15,6 +15,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "control/cgroup_notices.h"
 #include "control/control.h"
 #include "control/held.h"
 #include "control/loopback_resolver.h"
@@ -121,12 +122,10 @@ Result<std::vector<Wanted>> all_wanted(const ScopePlace &place, const std::vecto
         if (!cgroup) return cgroup.error();
         Wanted wanted{*std::move(cgroup), policy};
         const auto directory = (std::filesystem::path(place.cgroup_root) / *path).string();
-        const bool asks = !policy.vpn_users.empty() || !policy.resolvers.empty();
-        const auto first = asks ? first_process(directory) : std::nullopt;
+        const auto first = policy.vpn_users.empty() ? std::nullopt : first_process(directory);
         if (users == Users::of_the_cgroup)
             if (Result<void> done = translate_users(first, wanted.policy, notices); !done)
                 return done.error();
-        if (auto notice = loopback_resolver(wanted.policy, first)) notices.push_back(*std::move(notice));
         all.push_back(std::move(wanted));
     }
     return all;
@@ -214,8 +213,10 @@ Result<ScopePlace> find_scope_place(const std::string &bpffs, const std::string 
     return ScopePlace{bpffs, *root, st.st_ino};
 }
 
-Result<CgroupAnswer> attach_cgroups(const ScopePlace &place, const std::vector<std::string> &names,
-                                    const Policy &policy, Users users) {
+namespace {
+
+Result<CgroupAnswer> attach_locked(const ScopePlace &place, const std::vector<std::string> &names,
+                                   const Policy &policy, Users users) {
     const Result<Lock> lock = lock_scopes(place, lock_limit);
     if (!lock) return lock.error();
     CgroupAnswer answer;
@@ -244,6 +245,27 @@ Result<CgroupAnswer> attach_cgroups(const ScopePlace &place, const std::vector<s
     return error;
 }
 
+// When the lock is free again: what is read is the cgroup's, and may keep whoever reads it waiting.
+void tell_of_resolver(const ScopePlace &place, const Policy &policy, CgroupAnswer &answer) {
+    if (policy.resolvers.empty()) return;
+    for (const std::string &path : answer.attached)
+        if (auto notice = loopback_resolver(policy, first_process(place.cgroup_root + "/" + path)))
+            answer.notices.push_back(*std::move(notice));
+}
+
+} // namespace
+
+Result<CgroupAnswer> attach_cgroups(const ScopePlace &place, const std::vector<std::string> &names,
+                                    const Policy &policy, Users users) {
+    Result<CgroupAnswer> answer = attach_locked(place, names, policy, users);
+    if (!answer) return answer;
+    tell_of_resolver(place, policy, *answer);
+    for (const std::string &path : answer->attached)
+        for (std::string &notice : process_notices(place.cgroup_root, path, policy))
+            answer->notices.push_back(std::move(notice));
+    return answer;
+}
+
 Result<CgroupAnswer> attach_container(const ScopePlace &place, int pid, const Policy &policy) {
     if (!proc_has_own_numbers())
         return failure(
@@ -259,7 +281,10 @@ Result<CgroupAnswer> attach_container(const ScopePlace &place, int pid, const Po
             fmt::format("the container's process {} is in no cgroup of its own (it is in {}), so it "
                         "can have no policy of its own",
                         pid, quote("/" + *path)));
-    return attach_cgroups(place, {(std::filesystem::path(place.cgroup_root) / *path).string()}, policy);
+    Result<CgroupAnswer> answer = attach_locked(
+        place, {(std::filesystem::path(place.cgroup_root) / *path).string()}, policy, Users::of_the_cgroup);
+    if (answer) tell_of_resolver(place, policy, *answer); // its process has its own capabilities later only
+    return answer;
 }
 
 namespace {
@@ -308,7 +333,10 @@ Result<std::vector<std::string>> detach_cgroups(const ScopePlace &place,
             const auto before = chosen.size();
             for (const ScopeEntry &entry : entries)
                 if (id ? entry.cgroup.id == id->id : entry.cgroup.path == name) chosen.push_back(&entry);
-            if (chosen.size() != before) continue;
+            if (chosen.size() != before) {
+                if (std::ranges::count(chosen, chosen.back()) > 1) chosen.pop_back(); // named twice
+                continue;
+            }
             if (!path) return Error{path.error().exit, "--cgroup: " + path.error().message};
             return Error{Exit::not_attached, fmt::format("cgroup {} has no policy", quote(name))};
         }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,7 +59,9 @@ class OwnCgroup {
     ~OwnCgroup() {
         if (mine_) remove();
     }
-    Result<void> make() {
+    // ANEW: in place of an empty one, such as a run that was killed leaves behind.
+    Result<void> make(bool anew) {
+        if (anew) ::rmdir(directory_.c_str());
         if (::mkdir(directory_.c_str(), 0755) != 0)
             return call_error("cannot make the cgroup " + quote(directory_));
         mine_ = true;
@@ -101,14 +104,17 @@ class HeldSignals {
     sigset_t awaited_{}, before_{};
 };
 
-// In the child: between fork and exec.
-[[noreturn]] void become(const LaunchRequest &request, int procs, const sigset_t &mask) {
+// In the child: between fork and exec. Whoever kills PARENT before the command is in its cgroup ends it: from
+// then on the cgroup tells what is left of it.
+[[noreturn]] void become(const LaunchRequest &request, pid_t parent, int procs, const sigset_t &mask) {
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) ::_exit(cannot_enter);
     if (::write(procs, "0", 1) != 1) {
         const int number = errno;
         ::dprintf(2, "leakbpf: cannot enter the cgroup that was made for the command: %s\n",
                   std::strerror(number));
         ::_exit(cannot_enter);
     }
+    ::prctl(PR_SET_PDEATHSIG, 0);
     ::sigprocmask(SIG_SETMASK, &mask, nullptr);
     std::vector<char *> words;
     for (const std::string &word : request.command)
@@ -180,7 +186,7 @@ Result<Launched> launch(const ScopePlace &place, const LaunchRequest &request,
     const auto directory = (std::filesystem::path(place.cgroup_root) / path).string();
     const HeldSignals signals;
     OwnCgroup cgroup(directory);
-    if (Result<void> made = cgroup.make(); !made) return made.error();
+    if (Result<void> made = cgroup.make(!request.unit); !made) return made.error();
     const Fd procs(::open((directory + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
     if (!procs) return call_error("cannot open the cgroup " + quote(path));
     struct stat st {};
@@ -189,8 +195,9 @@ Result<Launched> launch(const ScopePlace &place, const LaunchRequest &request,
     const auto attached = attach_cgroups(place, {directory}, request.policy, Users::ours);
     if (!attached) return attached.error();
     tell(attached->notices);
+    const pid_t parent = ::getpid();
     const pid_t child = ::fork();
-    if (child == 0) become(request, procs.get(), signals.before());
+    if (child == 0) become(request, parent, procs.get(), signals.before());
     const int number = errno;
     Launched launched;
     if (child > 0) launched.status = attend(child, signals.awaited());

@@ -47,10 +47,10 @@ std::optional<pid_t> first_process(const std::string &cgroup_directory) {
 Result<void> translate_users(std::optional<pid_t> first, Policy &policy, std::vector<std::string> &notices) {
     if (policy.vpn_users.empty()) return {};
     if (!first) {
-        notices.push_back(
-            fmt::format("--vpn-user {}: no process of the cgroup can be seen, so this is a user of the host, and "
-                        "not one as a user namespace shows it",
-                        policy.vpn_users.front().name));
+        notices.push_back(fmt::format(
+            "--vpn-user {}: no process of the cgroup can be seen, so this is a user of the host, and "
+            "not one as a user namespace shows it",
+            policy.vpn_users.front().name));
         return {};
     }
     const auto process = std::to_string(*first);

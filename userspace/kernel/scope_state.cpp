@@ -43,8 +43,9 @@ const std::array scope_hooks{
 
 constexpr std::string_view programs_prefix = "progs-", directory_prefix = "cgroups-";
 
-std::string programs_name() {
-    return fmt::format("{}{:016x}", programs_prefix, digest_of(scope_object()));
+const std::string &programs_name() {
+    static const auto name = fmt::format("{}{:016x}", programs_prefix, digest_of(scope_object()));
+    return name;
 }
 
 // The text of a row: where the cgroup was, the ids of those above it and its own, and what was asked for.
@@ -231,11 +232,14 @@ Result<bool> ScopeState::Impl::let_go(const std::vector<Leaving> &leaving) const
     if (!wait_grace_period()) return no_grace();
     bool left = false;
     for (const auto &[each, scope] : records) {
-        left |= scope.text_digest != digest_of(each->text);
+        // A text that is another policy's says nothing of this one's rows: the sweep finds them.
+        const bool torn = scope.text_digest != digest_of(each->text);
+        left |= torn;
         const auto old = entry_of(each->cgroup_id, {each->slot, 0}, each->text);
         std::uint32_t next = 0;
-        if (auto erased = maps.erase_rows(rows_of(build_scope(old.policy), scope.id, next)); !erased)
-            return erased.error();
+        if (!torn)
+            if (auto erased = maps.erase_rows(rows_of(build_scope(old.policy), scope.id, next)); !erased)
+                return erased.error();
         if (auto put = maps.scopes.put(each->slot, lk_scope{}); !put) return put.error();
     }
     auto state = maps.state();
@@ -387,10 +391,9 @@ Result<void> ScopeState::tidy(std::size_t count) {
 
 Result<std::optional<ScopeState>> ScopeState::find(const ScopePlace &place) {
     const Pins pins{place.directory()};
-    if (!path_exists(pins.maps() + "/lk_scope_word")) return std::optional<ScopeState>{};
     auto maps = ScopeMaps::open(pins.maps());
     if (!maps && list_directory(pins.links()).empty())
-        return std::optional<ScopeState>{}; // it was never whole
+        return std::optional<ScopeState>{}; // it is not there, or was never whole
     if (!maps) return maps.error();
     return std::optional<ScopeState>{
         ScopeState{std::make_unique<Impl>(Impl{place, pins, *std::move(maps), {}})}};

@@ -3,12 +3,15 @@
 
 #include <bpf/btf.h>
 #include <fmt/format.h>
+#include <sys/utsname.h>
 
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
 
@@ -16,8 +19,17 @@ namespace lk {
 
 namespace {
 
-// Those of Linux 5.15 and later have a place for the cgroup and others for classid and priority.
+bool is_linux_5_15() {
+    utsname name{};
+    unsigned major = 0, minor = 0;
+    return ::uname(&name) == 0 && std::sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+           std::pair{major, minor} >= std::pair{5U, 15U};
+}
+
+// Those of Linux 5.15 and later have a place for the cgroup and others for classid and priority; older ones
+// may have got it from their distribution.
 bool have_places_for_both() {
+    if (is_linux_5_15()) return true; // reading BTF takes milliseconds
     const std::unique_ptr<btf, decltype(&btf__free)> types{btf__load_vmlinux_btf(), btf__free};
     if (!types) return false;
     const auto id = btf__find_by_name_kind(types.get(), "sock_cgroup_data", BTF_KIND_STRUCT);

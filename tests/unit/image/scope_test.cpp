@@ -59,5 +59,13 @@ TEST(BuildScope, MorePrefixesAreRows) {
     EXPECT_EQ(image.nets.size(), LK_SCOPE_PREFIXES + 1);
 }
 
+// IPv4 is not in it, though it is kept as ::ffff:0:0/96.
+TEST(BuildScope, AWidePrefixOfIpv6HoldsNoIpv4) {
+    const auto image = scope_with({"::/1"});
+    EXPECT_TRUE(image.lan.empty());
+    for (const NetRow &row : image.nets)
+        EXPECT_FALSE(row.flags && row.prefix.contains(addr("198.51.100.7"))) << row.prefix.str();
+}
+
 } // namespace
 } // namespace lk

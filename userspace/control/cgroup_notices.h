@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// What people should know of a cgroup's processes when it has got its policy. Made when no lock is held: the
+// processes choose what they show.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "policy/policy.h"
+
+namespace lk {
+
+// A notice for frames that nothing of CAPABILITIES, the hexadecimal set of /proc/PID/status, keeps it from.
+std::string frames_notice(const std::string &capabilities);
+
+// PATH: the cgroup's, below ROOT. None where nothing runs in it.
+std::vector<std::string> process_notices(const std::string &root, const std::string &path,
+                                         const Policy &policy);
+
+} // namespace lk
