@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
     std::vector<unsigned> cgroups{1, 1'000};
-    unsigned sockets = 200, packets = 100;
+    unsigned sockets = 200, packets = 100, turns = 15;
 };
 
 template <typename T>
@@ -156,19 +156,20 @@ int measure(const Options &options) {
         const double first = count == options.cgroups.front() && !took.empty() ? took.front() : 0;
         if (first > 0 && took.size() > 1) took.erase(took.begin());
         world.send(options); // the first time each finds its policy
-        const auto before = runs(world.place());
-        world.send(options);
-        const auto after = runs(world.place());
-        const auto each = [&](const char *program) {
-            const Runs &a = before.at(program), &b = after.at(program);
-            return b.count == a.count
-                       ? 0.0
-                       : static_cast<double>(b.ns - a.ns) / static_cast<double>(b.count - a.count);
-        };
+        std::map<std::string, std::vector<double>> each;
+        for (unsigned turn = 0; turn < options.turns; ++turn) {
+            const auto before = runs(world.place());
+            world.send(options);
+            const auto after = runs(world.place());
+            for (const auto &[program, now] : after)
+                if (const Runs &then = before.at(program); now.count != then.count)
+                    each[program].push_back(static_cast<double>(now.ns - then.ns) /
+                                            static_cast<double>(now.count - then.count));
+        }
         fmt::print("{:>8} {:>9.2f} ms {:>9.2f} ms {:>7.1f} MB {:>9.0f} ns {:>9.0f} ns{}\n", count,
                    median(took), took.empty() ? 0 : *std::ranges::max_element(took),
-                   static_cast<double>(map_bytes(world.place())) / 1e6, each("lk_scope_egress"),
-                   each("lk_scope_conn4"), first > 0 ? "   (with loading the programs)" : "");
+                   static_cast<double>(map_bytes(world.place())) / 1e6, median(each["lk_scope_egress"]),
+                   median(each["lk_scope_conn4"]), first > 0 ? "   (with loading the programs)" : "");
     }
     return 0;
 }
@@ -178,6 +179,7 @@ int run(int argc, char **argv) {
     CLI::App app("What policies of cgroups cost.", "bench_cgroup");
     app.add_option("--cgroups", options.cgroups, "How many, in rising order")->delimiter(',');
     app.add_option("--sockets", options.sockets, "Sockets in each measurement");
+    app.add_option("--turns", options.turns, "Measurements, of which the median is printed");
     app.add_option("--packets", options.packets, "Connects and datagrams of each");
     CLI11_PARSE(app, argc, argv);
     return harness::Sandbox::run_program("bench_cgroup", [&] { return measure(options); });

@@ -37,17 +37,21 @@ std::optional<std::uint32_t> search(Fd directory, ino_t wanted, std::uint32_t le
 } // namespace
 
 std::optional<std::uint32_t> cgroup_level(const fs::path &path) {
-    struct stat wanted {};
-    if (::stat(path.c_str(), &wanted) != 0) return {};
-    std::uint32_t level = 0;
-    for (fs::path above = path;; above = above.parent_path(), ++level) {
+    struct stat top {};
+    if (::stat(path.c_str(), &top) != 0) return {};
+    std::uint32_t below = 0; // levels between the topmost that is mounted and the path's own
+    for (fs::path above = path; top.st_ino != root_cgroup; ++below) {
+        above = above.parent_path();
         struct stat here {};
-        if (::stat(above.c_str(), &here) != 0 || here.st_dev != wanted.st_dev) break;
-        if (here.st_ino == root_cgroup) return level;
+        if (::stat(above.c_str(), &here) != 0 || here.st_dev != top.st_dev) break;
+        top = here;
     }
+    if (top.st_ino == root_cgroup) return below;
     // The root directory even where it is mounted nowhere in sight.
     Fd root = open_cgroup(path, root_cgroup).directory;
-    return root ? search(std::move(root), wanted.st_ino, 0) : std::nullopt;
+    const auto level = root ? search(std::move(root), top.st_ino, 0) : std::nullopt;
+    if (!level) return {};
+    return *level + below;
 }
 
 } // namespace lk
