@@ -76,10 +76,10 @@ static __always_inline void lk_scope_classify(const struct lk_scope *scope, cons
     facts->target_net = lk_gate_opaque(policy, lk_asks_neighbour(p) ? LK_NET_LAN : 0);
 }
 
-/* The same packet, but one that the verifier knows nothing of: what follows is walked once. */
-static __always_inline void lk_blur(const struct lk_policy *policy, struct lk_pkt *pkt) {
-    __u32 *words = (__u32 *)pkt;
-    for (__u32 i = 0; i < sizeof(*pkt) / sizeof(*words); i++)
+/* The same, but of which the verifier knows nothing: what follows is walked once. */
+static __always_inline void lk_blur(const struct lk_policy *policy, void *what, __u32 bytes) {
+    __u32 *words = what;
+    for (__u32 i = 0; i < bytes / sizeof(*words); i++)
         words[i] = lk_gate_opaque(policy, words[i]);
 }
 
@@ -95,7 +95,7 @@ static __always_inline int lk_scope_passes(__u32 slot, struct lk_pkt *pkt, __u32
     const struct lk_scope *scope = lk_scope_at(slot);
     if (!scope || !(scope->policy.flags & LK_POLICY_ACTIVE)) return 0;
     const struct lk_policy *policy = &scope->policy;
-    lk_blur(policy, pkt);
+    lk_blur(policy, pkt, sizeof(*pkt));
     if (pkt->shape != LK_SHAPE_IP) return 0;
     if (pkt->family == 6 && lk_addr_mapped(&pkt->dst)) return 0; /* IPv4 in the wrong dress */
     const struct lk_sender sender = {
@@ -103,6 +103,7 @@ static __always_inline int lk_scope_passes(__u32 slot, struct lk_pkt *pkt, __u32
     };
     struct lk_facts facts = {};
     lk_scope_classify(scope, pkt, lk_gate_opaque(policy, direct), &facts);
+    lk_blur(policy, &facts, sizeof(facts));
     if (facts.lan && !(policy->flags & LK_POLICY_NO_LAN) && lk_to_resolver(policy, pkt)) return 1;
     return lk_verdict_ip(policy, pkt, &sender, &facts).verdict == LK_PASS;
 }

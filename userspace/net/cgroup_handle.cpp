@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -23,8 +24,12 @@ OpenedCgroup open_cgroup(const std::string &root, std::uint64_t id) {
     return {std::move(directory), error};
 }
 
+// Linux 5.10 may open a removed one still: it has no files any more.
 bool cgroup_is_gone(const std::string &root, std::uint64_t id) {
-    return open_cgroup(root, id).error == ESTALE;
+    const auto opened = open_cgroup(root, id);
+    if (opened.error != 0) return opened.error == ESTALE;
+    return ::faccessat(opened.directory.get(), "cgroup.procs", F_OK, 0) != 0 &&
+           (errno == ENOENT || errno == ENODEV);
 }
 
 std::string cgroup_path(const std::string &root, std::uint64_t id) {
