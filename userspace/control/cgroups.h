@@ -12,8 +12,8 @@
 
 namespace lk {
 
-// Checks root, bpffs and the cgroup root.
-Result<ScopePlace> find_scope_place(const std::string &bpffs, const std::string &cgroup_root);
+// Checks root, bpffs and the cgroup root; GIVEN_ROOT: empty for the host's.
+Result<ScopePlace> find_scope_place(const std::string &bpffs, const std::string &given_root);
 
 struct CgroupAnswer {
     std::vector<std::string> attached; // paths below the root
