@@ -19,9 +19,9 @@ struct OciContainer {
     std::optional<Policy> policy;                   // of its annotations; none: none of them is ours
 };
 
-// TEXT: the container's state, JSON (OCI runtime specification, State). Annotations org.leakbpf.OPTION stand for
-// the options of attach --cgroup: lists are separated by commas, flags are "true" or "false". One that is not
-// known is an error, so that no container runs with less than was meant.
+// TEXT: the container's state, JSON (OCI runtime specification, State). Annotations org.leakbpf.OPTION stand
+// for the options of attach --cgroup: lists are separated by commas, flags are "true" or "false". One that is
+// not known is an error, so that no container runs with less than was meant.
 Result<OciContainer> parse_oci_state(std::string_view text);
 
 } // namespace lk
