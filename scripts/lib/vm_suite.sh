@@ -147,6 +147,7 @@ vm_rows() {
         $1 == "::lk" && $2 == "result" {
             told[$3]++; passed[$3] += $6; skipped[$3] += $8; seconds[$3] += $9
             if ($5 != 0 && $5 != 77) failed[$3] += $7 > 0 ? $7 : 1
+            else if ($6 + $7 + $8 == 0) failed[$3]++
         }
         END {
             for (label in entries)

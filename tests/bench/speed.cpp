@@ -92,6 +92,8 @@ void check(const Options &options) {
         if (std::ranges::none_of(parts, [&](const Part &part) { return part.name == name; }))
             throw std::runtime_error(
                 fmt::format("--only «{}»: no such part; expected one of {}", name, part_names()));
+    if (!options.only.empty() && !options.write_directory.empty())
+        throw std::runtime_error("--write writes all parts: expected it without --only");
 }
 
 int main_of(int argc, char **argv) {

@@ -58,6 +58,13 @@ void measure_flows(const Plan &plan, SpeedReport &report) {
                     plan.limits);
     for (std::size_t world = 0; world < contest.size(); ++world)
         fill(contest, world, plan.limits, sheet);
+    const Series &none = contest.costs(Task::connect, 0);
+    const auto added = [&](const char *name) {
+        return difference(contest.costs(Task::connect, contest.at(name)), none).value;
+    };
+    sheet.notes.push_back(fmt::format(
+        "Without a filter a connection took {:.0f} ns; the empty program {:+.0f}, leakbpf {:+.0f}.",
+        middle(none).value, added("empty"), added("leakbpf")));
     judge(contest, report);
     report.sheets.push_back(std::move(sheet));
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "harness/part.h"
 
+#include <fnmatch.h>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -8,6 +10,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <map>
+#include <sstream>
 #include <stdexcept>
 
 #include <gtest/gtest.h>
@@ -50,15 +53,26 @@ std::vector<std::string> of_other_parts(const std::vector<TestName> &tests, cons
     return others;
 }
 
+bool is_left_out(const std::string &name, const std::string &filter) {
+    const auto minus = filter.find('-');
+    if (minus == std::string::npos) return false;
+    std::istringstream patterns(filter.substr(minus + 1));
+    for (std::string pattern; std::getline(patterns, pattern, ':');)
+        if (fnmatch(pattern.c_str(), name.c_str(), 0) == 0) return true;
+    return false;
+}
+
 void keep_part(const std::string &part) {
     std::vector<TestName> tests;
+    const std::string filter = GTEST_FLAG_GET(filter);
     const testing::UnitTest &all = *testing::UnitTest::GetInstance();
     for (int i = 0; i < all.total_test_suite_count(); ++i)
-        for (int j = 0; j < all.GetTestSuite(i)->total_test_count(); ++j)
-            tests.push_back({all.GetTestSuite(i)->name(), all.GetTestSuite(i)->GetTestInfo(j)->name()});
+        for (int j = 0; j < all.GetTestSuite(i)->total_test_count(); ++j) {
+            TestName test{all.GetTestSuite(i)->name(), all.GetTestSuite(i)->GetTestInfo(j)->name()};
+            if (!is_left_out(test.full(), filter)) tests.push_back(std::move(test));
+        }
     const auto others = of_other_parts(tests, part);
     if (others.empty()) return;
-    const std::string filter = GTEST_FLAG_GET(filter);
     const char *before = filter.find('-') == std::string::npos ? "-" : ":";
     GTEST_FLAG_SET(filter, fmt::format("{}{}{}", filter, before, fmt::join(others, ":")));
 }

@@ -20,7 +20,10 @@ struct TestName {
 // PART is no part.
 std::vector<std::string> of_other_parts(const std::vector<TestName> &tests, const std::string &part);
 
-// Takes these out of this run's filter.
+// Does this filter of GoogleTest take the test out, by what stands after its '-'?
+bool is_left_out(const std::string &name, const std::string &filter);
+
+// Takes these out of this run's filter. What that leaves out already is of no part.
 void keep_part(const std::string &part);
 
 } // namespace lk::harness

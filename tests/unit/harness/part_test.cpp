@@ -81,6 +81,14 @@ TEST(Part, IsNeverEmpty) {
                 testing::ElementsAre("Cli.One"));
 }
 
+TEST(Part, WhatAFilterLeavesOut) {
+    EXPECT_TRUE(is_left_out("Cli.One", "-Cli.One"));
+    EXPECT_TRUE(is_left_out("Hook/State.Commits/tcx", "*-Cli.One:*State.Commits/*"));
+    EXPECT_FALSE(is_left_out("Cli.OneMore", "-Cli.One:Cli.Two"));
+    EXPECT_FALSE(is_left_out("Cli.One", "Cli.One"));
+    EXPECT_FALSE(is_left_out("Cli.One", "*"));
+}
+
 TEST(Part, NoPart) {
     for (const char *which : {"", "1", "4/4", "x/2", "1/0"})
         EXPECT_THROW(of_other_parts(tests(), which), std::runtime_error) << which;
