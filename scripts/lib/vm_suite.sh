@@ -4,6 +4,7 @@
 # shellcheck shell=bash disable=SC2154
 
 vm_tests=$lk_root/tests/vm
+vm_whole=no # yes: what left_out deals out among the kernels runs whole on each
 
 # vm_entries KERNEL BUILD LABELS ONLY: LABEL NAME SECONDS COMMAND lines, but what tests/vm/left_out names; without COMMAND
 # where the test's program is not built. What the verifier says comes first: a guest that runs out of time has told it.
@@ -14,7 +15,7 @@ vm_entries() {
             | "\($of.LABELS - ["check"] | .[0]) \(.name) \($of.TIMEOUT // 300 | floor) \(.command // [] | @sh)"' |
         while read -r label name seconds command; do
             [[ $name =~ ^($only)$ ]] || continue
-            vm_leaves_out "$name" && continue
+            vm_leaves_out "$kernel" "$name" && continue
             if [ -z "$command" ]; then
                 printf '%s %s %s\n' "$label" "$name" "$seconds"
                 continue
@@ -28,7 +29,7 @@ vm_entries() {
 # A part of an entry with very many tests, each kernel another: tests/harness/part.h. All on the running kernel.
 vm_part_of() {
     local kernel=$1 name=$2 pattern parts rest index
-    [ "$kernel" != here ] || return 0
+    [ "$kernel" != here ] && [ $vm_whole = no ] || return 0
     while read -r pattern parts rest; do
         case "$pattern$parts" in "#"* | *=*) continue ;; esac
         if [[ $parts == %* && $name =~ ^($pattern)$ ]]; then
@@ -42,12 +43,13 @@ vm_part_of() {
     done <"$vm_tests/left_out"
 }
 
-# Is the whole entry NAME left out?
+# vm_leaves_out KERNEL NAME: is the whole entry left out there?
 vm_leaves_out() {
-    local pattern second rest
+    local kernel=$1 name=$2 pattern second rest
     while read -r pattern second rest; do
         case "$pattern$second" in "" | "#"* | *=* | *%*) continue ;; esac
-        [[ $1 =~ ^($pattern)$ ]] && return
+        if [[ $second == @* && ( $vm_whole = yes || ",here,${second#@}," == *",$kernel,"* ) ]]; then continue; fi
+        [[ $name =~ ^($pattern)$ ]] && return
     done <"$vm_tests/left_out"
     return 1
 }
@@ -60,10 +62,6 @@ vm_run_suite() {
     local kernel=$1 build=$2 labels=$3 only=$4 seconds=$5 dir=$6 file
     mkdir -p "$dir"
     vm_entries "$kernel" "$build" "$labels" "$only" >"$dir/entries"
-    if ! { command -v crun && command -v runc; } >/dev/null && grep -q ' netns.cgroup_oci ' "$dir/entries"; then
-        say "vm: without crun and runc netns.cgroup_oci is left out: sudo scripts/setup" >&2
-        sed -i '/ netns.cgroup_oci /d' "$dir/entries"
-    fi
     [ -s "$dir/entries" ] || die "no test with the labels $labels in $build: run scripts/build"
     # shellcheck disable=SC2016 # the guest expands it
     echo 'exec /bin/sh "$LK_DIR/run_list" "$LK_DIR/entries" 4' >"$dir/command"
@@ -75,7 +73,8 @@ vm_run_suite() {
     } | sort -u >"$dir/files"
     mkdir -p "$dir/own"
     if [ "$kernel" = newest ] && grep -q ' netns.openvpn_tls ' "$dir/entries"; then vm_add_openvpn "$dir"; fi
-    if grep -q ' netns.cgroup_oci ' "$dir/entries"; then vm_add_runtimes "$dir" "$build"; fi
+    if grep -qE ' netns.cgroup_(oci|podman) ' "$dir/entries"; then vm_add_runtimes "$dir" "$build"; fi
+    if grep -q ' netns.cgroup_podman ' "$dir/entries"; then vm_add_podman "$dir"; fi
     cp "$vm_tests/run_list" "$dir/own/"
     awk 'NF > 3' "$dir/entries" >"$dir/own/entries"
     if [ "$kernel" = here ]; then
@@ -102,6 +101,17 @@ vm_add_runtimes() {
         command -v crun || true
         command -v runc || true
         find "$lk_tools/runtimes" -name '*.so.*' 2>/dev/null
+    } | sort -u - "$dir/files" >"$dir/files.new"
+    mv "$dir/files.new" "$dir/files"
+}
+
+# podman, and what its test calls.
+vm_add_podman() {
+    local dir=$1
+    {
+        command -v podman conmon mount unshare || true
+        find "$lk_tools/podman" -name '*.so.*' 2>/dev/null
+        printf '%s\n' "$lk_root/packaging/oci/leakbpf.json"
     } | sort -u - "$dir/files" >"$dir/files.new"
     mv "$dir/files.new" "$dir/files"
 }

@@ -97,6 +97,16 @@ vm_kernels=(6.1)
 vm_entries 6.1 "$work/build" netns '.*' >"$work/run/entries"
 says 'netns.b: its program is not built'
 
+# Entries that one guest alone has.
+vm_leaves_out 6.12 netns.cgroup_podman && fail "6.12 leaves netns.cgroup_podman out"
+vm_leaves_out here netns.cgroup_podman && fail "this machine leaves netns.cgroup_podman out"
+vm_leaves_out 6.1 netns.cgroup_podman || fail "6.1 does not leave netns.cgroup_podman out"
+[ -n "$(vm_part_of 6.1 netns.gate)" ] || fail "6.1 runs all of netns.gate"
+vm_whole=yes
+vm_leaves_out 6.1 netns.cgroup_podman && fail "6.1 leaves netns.cgroup_podman out with --whole"
+[ -z "$(vm_part_of 6.1 netns.gate)" ] || fail "6.1 runs a part of netns.gate with --whole"
+vm_whole=no
+
 # scripts/vm itself, with kernels that are only words: «newest» cannot be had.
 copy=$work/copy
 mkdir -p "$copy/tests" "$copy/docs" "$work/bin"

@@ -147,3 +147,37 @@ TEST_F(CgroupDns, ThePeerOfAConnectedSocketThatAsksAnotherToo) {
     };
     EXPECT_EQ(world.inside(cgroup, peer_stays), 0);
 }
+
+// Which policies are over an older socket is looked up anew when one changes, and only its packets can tell
+// after its process has moved.
+TEST_F(CgroupDns, TheFirstQueryAfterAMoveIsRefusedAndTheNextIsItsOwn) {
+    const Cgroup a("a"), b("b");
+    ASSERT_EQ(world.guard(a, {"--gw", gateway, "--dns", resolver, "--lan", resolver}).status, 0);
+    ASSERT_EQ(world.guard(b, {"--gw", gateway, "--dns", resolver2, "--lan", resolver2}).status, 0);
+    Mark mine, anothers;
+    mine.flow(Ip::of(resolver), 53);
+    for (const char *address : {other, resolver2})
+        anothers.flow(Ip::of(address), 53);
+    const auto since = world.capture().position();
+    const auto moves = [&] {
+        const SockAddr to(Ip::of(other), 53);
+        const Bytes query = dns_query("vpn.example.org", 1, 7);
+        const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const timeval limit{2, 0};
+        setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        b.enter();
+        if (world.guard(b, {"--gw", other, "--dns", resolver2, "--lan", resolver2}).status != 0) return 1;
+        if (sendto(socket.get(), query.data(), query.size(), 0, to.get(), to.length) >= 0) return 2;
+        if (errno != EPERM) return errno;
+        if (sendto(socket.get(), query.data(), query.size(), 0, to.get(), to.length) < 0) return 3;
+        char answer[1500];
+        SockAddr from;
+        from.length = sizeof(from.storage);
+        if (recvfrom(socket.get(), answer, sizeof(answer), 0, from.get(), &from.length) < 0) return 4;
+        return from.ip() == to.ip() ? 0 : 5;
+    };
+    EXPECT_EQ(world.inside(a, moves), 0);
+    world.capture().settle();
+    EXPECT_EQ(world.capture().count(mine, since), 1u);
+    EXPECT_EQ(world.capture().count(anothers, since), 0u);
+}

@@ -12,14 +12,6 @@ namespace lk {
 
 namespace {
 
-std::string all_plain(const std::vector<std::string> &names) {
-    std::vector<std::string> words;
-    words.reserve(names.size());
-    for (const std::string &name : names)
-        words.push_back(plain(name));
-    return abridged(words, words.size());
-}
-
 // "cgroup system.slice/nginx.service, unit nginx.service"
 std::string title(const ScopeEntry &entry) {
     const CgroupNames names = names_of_cgroup(entry.cgroup.path);
@@ -69,10 +61,8 @@ OrderedJson entries_json(const std::vector<ScopeEntry> &entries) {
 } // namespace
 
 std::string cgroups_attached_text(const CgroupAnswer &answer) {
-    std::string text = fmt::format("guarded: cgroup {}\n", all_plain(answer.attached));
-    for (const std::string &notice : answer.notices)
-        text += fmt::format("notice: {}\n", notice);
-    return text;
+    return fmt::format("guarded: cgroup {}\n", all_plain(answer.attached)) +
+           sentences("notice", answer.notices);
 }
 
 std::string cgroups_attached_json(const CgroupAnswer &answer) {

@@ -13,23 +13,8 @@ namespace lk {
 
 namespace {
 
-std::string all_plain(const std::vector<std::string> &names) {
-    std::vector<std::string> words;
-    words.reserve(names.size());
-    for (const std::string &name : names)
-        words.push_back(plain(name));
-    return abridged(words, words.size());
-}
-
 std::string unguarded_line(const std::vector<std::string> &names) {
     return names.empty() ? "" : fmt::format("UNGUARDED: {}\n", all_plain(names));
-}
-
-std::string notice_lines(const std::vector<std::string> &notices) {
-    std::string text;
-    for (const std::string &notice : notices)
-        text += fmt::format("notice: {}\n", notice);
-    return text;
 }
 
 OrderedJson guarantees_to_json(const AttachAnswer &answer) {
@@ -55,7 +40,7 @@ std::string attach_text(const AttachAnswer &answer) {
         lacking.push_back(name);
     if (!lacking.empty())
         text += fmt::format("not given: {} (leakbpf doctor says why)\n", abridged(lacking, lacking.size()));
-    text += notice_lines(answer.notices);
+    text += sentences("notice", answer.notices);
     text += answer.follower ? fmt::format("follower: pid {}\n", *answer.follower)
                             : "follower: none, so new addresses and uplinks are not taken in\n";
     return text;
@@ -90,7 +75,7 @@ std::string plan_text(const DryRun &dry) {
         fmt::format("would guard: {}\n",
                     built.uplinks.empty() ? "none" : all_plain(device_names(dry.topology, built.uplinks)));
     text += unguarded_line(device_names(dry.topology, built.unguarded));
-    text += notice_lines(built.notices);
+    text += sentences("notice", built.notices);
     text += "would load:\n" + to_text(built.image);
     return text;
 }

@@ -47,9 +47,7 @@ OrderedJson portal_to_json(const std::optional<OpenPortal> &portal) {
 }
 
 std::string portal_opened_text(const PortalAnswer &answer) {
-    std::string text = portal_text(answer.portal);
-    for (const std::string &notice : answer.notices)
-        text += fmt::format("notice: {}\n", notice);
+    const std::string text = portal_text(answer.portal) + sentences("notice", answer.notices);
     if (answer.portal.routers.empty()) return text;
     return text +
            fmt::format("now open {}any http:// page in a browser; leakbpf portal --close when you are on\n",

@@ -110,13 +110,6 @@ std::string counters_text(const Status &status) {
     return text;
 }
 
-std::string sentences(const char *head, const std::vector<std::string> &lines) {
-    std::string text;
-    for (const std::string &line : lines)
-        text += fmt::format("{}: {}\n", head, line);
-    return text;
-}
-
 } // namespace
 
 std::string status_text(const Status &status) {

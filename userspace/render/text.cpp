@@ -51,4 +51,19 @@ std::string abridged(const std::vector<std::string> &words, std::size_t most) {
     return text;
 }
 
+std::string all_plain(const std::vector<std::string> &names) {
+    std::vector<std::string> words;
+    words.reserve(names.size());
+    for (const std::string &name : names)
+        words.push_back(plain(name));
+    return abridged(words, words.size());
+}
+
+std::string sentences(const char *head, const std::vector<std::string> &lines) {
+    std::string text;
+    for (const std::string &line : lines)
+        text += fmt::format("{}: {}\n", head, line);
+    return text;
+}
+
 } // namespace lk

@@ -23,4 +23,10 @@ std::string columns(const std::vector<std::vector<std::string>> &rows, std::size
 // The first few of a long list and how many there are: "a, b, c and 99,997 more".
 std::string abridged(const std::vector<std::string> &words, std::size_t most = 8);
 
+// All of them, each as plain() shows it: "a, b, c".
+std::string all_plain(const std::vector<std::string> &names);
+
+// A line "HEAD: LINE" for each.
+std::string sentences(const char *head, const std::vector<std::string> &lines);
+
 } // namespace lk
