@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <iterator>
 #include <sstream>
 
 #include "cgroup_world.h"
@@ -31,6 +33,17 @@ Output run_with(const CgroupWorld &world, std::vector<std::string> options,
     options.emplace_back("--");
     options.insert(options.end(), command.begin(), command.end());
     return world.leakbpf(options);
+}
+
+// What follows WHAT in each of the EXAMPLES, which '|' separates.
+std::vector<std::vector<std::string>> words_after(const char *examples, const std::string &what) {
+    std::vector<std::vector<std::string>> all;
+    std::istringstream lines(examples);
+    for (std::string line; std::getline(lines, line, '|');) {
+        std::istringstream words(line.substr(line.find(what) + what.size()));
+        all.emplace_back(std::istream_iterator<std::string>(words), std::istream_iterator<std::string>());
+    }
+    return all;
 }
 
 } // namespace
@@ -252,9 +265,8 @@ TEST(CgroupRun, TheExamplesOfTheDocs) {
     std::ofstream(bin + "/curl") << "#!/bin/sh\necho \"$1\"; cat /proc/self/cgroup\n";
     std::filesystem::permissions(bin + "/curl", std::filesystem::perms::owner_all);
     const Sandbox &sandbox = Sandbox::current();
-    std::istringstream examples(LK_RUN_EXAMPLES);
-    int count = 0;
-    for (std::string example; std::getline(examples, example, '|'); ++count) {
+    const auto examples = words_after(LK_RUN_EXAMPLES, "leakbpf ");
+    for (const auto &example : examples) {
         std::vector<std::string> line{"env",
                                       "PATH=" + bin + ":" + getenv("PATH"),
                                       leakbpf_binary(),
@@ -262,15 +274,39 @@ TEST(CgroupRun, TheExamplesOfTheDocs) {
                                       sandbox.bpffs(),
                                       "--cgroup-root",
                                       sandbox.cgroup_root()};
-        std::istringstream words(example.substr(example.find("leakbpf run") + 8));
-        for (std::string word; words >> word;)
-            line.push_back(word);
+        line.insert(line.end(), example.begin(), example.end());
         const Output output = run(line, {.netns = world.host().fd()});
-        EXPECT_EQ(output.status, 0) << example << output.err;
-        EXPECT_NE(output.out.find("https://"), std::string::npos) << example << output.out;
-        EXPECT_NE(output.out.find("/leakbpf-run-"), std::string::npos) << example << output.out;
+        EXPECT_EQ(output.status, 0) << testing::PrintToString(example) << output.err;
+        EXPECT_NE(output.out.find("https://"), std::string::npos) << output.out;
+        EXPECT_NE(output.out.find("/leakbpf-run-"), std::string::npos) << output.out;
     }
-    EXPECT_GE(count, 2);
+    EXPECT_GE(examples.size(), 2u);
+}
+
+TEST(CgroupRun, TheExamplesOfCgroups) {
+    CgroupWorld world("docs");
+    const std::string id = "4f0c1d2e3a5b0123456789abcdef0123456789abcdef0123456789abcdef0123";
+    const Cgroup system("system.slice"), service("system.slice/nginx.service"), docker("docker"),
+        container("docker/" + id), machines("machine.slice"), scope("machine.slice/foo.scope");
+    const Puppet process({.netns = world.host().fd()}, [&](const std::function<void()> &next) {
+        service.enter();
+        next();
+    });
+    EXPECT_TRUE(world.passes(service, other));
+    const auto examples = words_after(LK_CGROUP_EXAMPLES, "leakbpf ");
+    for (auto example : examples) {
+        std::ranges::replace(example, "1234", std::to_string(process.pid()));
+        const Output output = world.leakbpf(example);
+        EXPECT_EQ(output.status, 0) << testing::PrintToString(example) << output.err;
+        if (example.front() == "status") {
+            EXPECT_NE(output.out.find("nginx.service"), std::string::npos) << output.out;
+        }
+        const bool guarded = example.front() != "detach";
+        EXPECT_NE(world.passes(service, other), guarded);
+        EXPECT_TRUE(world.passes(service, gateway));
+    }
+    EXPECT_FALSE(world.passes(scope, gateway)); // lockdown
+    EXPECT_GE(examples.size(), 6u);
 }
 
 // What the DaemonSet of packaging/kubernetes does, with no more than it has.
