@@ -81,8 +81,7 @@ std::uint64_t measure(const Options &options, Route route) {
     for (int round = 0; round < options.rounds; ++round)
         for (std::size_t i = 0; i < std::size(ways); ++i) {
             const Way way = ways[(i + static_cast<std::size_t>(round)) % std::size(ways)];
-            worlds[way]->host().inside(
-                [&] { scores[way].turns.push_back(turn_of(options, way, scores[way])); });
+            worlds[way]->inside([&] { scores[way].turns.push_back(turn_of(options, way, scores[way])); });
         }
     fmt::print("\n{:<22} {:>21} {:>32} {:>32}\n",
                route == Route::tunnel ? "route by the tunnel" : "route by the uplink",

@@ -11,6 +11,7 @@
 namespace lk::bench {
 
 constexpr std::size_t query_bytes = 40;
+constexpr unsigned lookups_in_a_turn = 50;
 
 struct DnsLoss {
     std::uint64_t asked = 0, lost = 0;

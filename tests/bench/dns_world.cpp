@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "harness/responder.h"
+#include "harness/sandbox.h"
 
 namespace lk::bench {
 
@@ -50,7 +51,8 @@ const char *name_of(Way way) {
 }
 
 DnsWorld::DnsWorld(Way way, Route route)
-    : isp_(fmt::format("lk-dns-{}-isp", name_of(way))), host_(fmt::format("lk-dns-{}-host", name_of(way))) {
+    : cgroup_(fmt::format("dns-{}", name_of(way))), isp_(fmt::format("lk-dns-{}-isp", name_of(way))),
+      host_(fmt::format("lk-dns-{}-host", name_of(way))) {
     isp_.ip(fmt::format("link add h0 type veth peer name eth0 netns {0}\n"
                         "link add t0 type veth peer name vpn0 netns {0}\n"
                         "link set h0 up\n"
@@ -66,9 +68,11 @@ DnsWorld::DnsWorld(Way way, Route route)
              "route add default via 10.9.0.1");
     if (route == Route::tunnel) host_.ip("route add 203.0.113.0/24 via 10.42.0.1");
     server_ = start_server(isp_);
-    if (way == Way::leakbpf || way == Way::translated)
-        must(leakbpf(host_.fd(), {"attach", "eth0", "--gw", "198.51.100.7", "--tunnel", "vpn0", "--dns",
+    guarded_ = way == Way::leakbpf || way == Way::translated;
+    if (guarded_)
+        must(run(cgroup_.leakbpf({"attach", "eth0", "--gw", "198.51.100.7", "--tunnel", "vpn0", "--dns",
                                   "10.42.0.1", "--no-follow"}),
+                 {.netns = host_.fd()}),
              "leakbpf attach");
     if (way == Way::nftables || way == Way::nftables_again) // as bitmask-root does it with iptables
         must(run({"nft", "-f", "-"}, {.netns = host_.fd(),
@@ -80,6 +84,16 @@ DnsWorld::DnsWorld(Way way, Route route)
                                                "oifname \"vpn0\" udp dport 53 masquerade\n"
                                                "oifname \"vpn0\" tcp dport 53 masquerade\n}\n}\n"}),
              "nft");
+}
+
+DnsWorld::~DnsWorld() {
+    if (guarded_) run(cgroup_.leakbpf({"detach", "--all"}), {.netns = host_.fd()});
+    bench::enter_cgroup(Sandbox::current().cgroup_root()); // what is forked next has no hooks
+}
+
+void DnsWorld::inside(const std::function<void()> &body) const {
+    enter_cgroup(cgroup_.path());
+    host_.inside(body);
 }
 
 } // namespace lk::bench

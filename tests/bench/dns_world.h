@@ -4,9 +4,11 @@
 // kernel does with a query, not what a VPN daemon does.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "bench/own_cgroup.h"
 #include "harness/netns.h"
 #include "harness/process.h"
 #include "harness/sender.h"
@@ -25,9 +27,16 @@ class DnsWorld {
   public:
     // Throws where the way cannot be set up.
     DnsWorld(Way way, Route route);
-    const harness::Netns &host() const { return host_; }
+    ~DnsWorld();
+    DnsWorld(const DnsWorld &) = delete;
+    DnsWorld &operator=(const DnsWorld &) = delete;
+    // Runs BODY on the host, in a control group whose hooks are this way's alone. The process stays in it
+    // while this lives.
+    void inside(const std::function<void()> &body) const;
 
   private:
+    OwnCgroup cgroup_;
+    bool guarded_ = false;
     harness::Netns isp_, host_;
     std::unique_ptr<harness::Helper> server_;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -16,13 +17,18 @@ Contest::Contest(const std::vector<Subject> &subjects) {
         worlds_.push_back(std::make_unique<SpeedWorld>(subject, number++));
 }
 
-void Contest::measure(const std::vector<Task> &tasks, unsigned rounds, const Limits &limits) {
+void Contest::measure(const std::vector<Task> &tasks, unsigned rounds, const Limits &limits,
+                      std::vector<std::size_t> which) {
     for (const Task task : tasks)
-        found_[task].assign(worlds_.size(), {});
-    take_turns(worlds_.size(), rounds, [&](std::size_t which, unsigned round) {
+        found_[task].resize(worlds_.size());
+    if (which.empty()) {
+        which.resize(worlds_.size());
+        std::iota(which.begin(), which.end(), 0);
+    }
+    take_turns(which.size(), rounds, [&](std::size_t turn, unsigned round) {
         for (const Task task : tasks) {
-            SpeedWorld &world = *worlds_[which];
-            Found &found = found_[task][which];
+            SpeedWorld &world = *worlds_[which[turn]];
+            Found &found = found_[task][which[turn]];
             const unsigned byte = last_byte(task);
             const std::uint64_t before = world.arrived(byte);
             const Slice slice = world.run(task, limits);

@@ -36,6 +36,11 @@ void judge(const Contest &contest, const Where &where, SpeedReport &report) {
          added_ratio(own, costs("bitmask"), none), where.over_bitmask);
 }
 
+// ns of a packet by subject TO, above subject BASE.
+Estimate added(const Contest &contest, const Where &where, const char *to, const char *base) {
+    return difference(contest.costs(where.task, contest.at(to)), contest.costs(where.task, contest.at(base)));
+}
+
 void fill(const Contest &contest, const Where &where, Sheet &sheet) {
     const Series &none = contest.costs(where.task, 0),
                  &empty = contest.costs(where.task, contest.at("empty"));
@@ -53,27 +58,25 @@ void fill(const Contest &contest, const Where &where, Sheet &sheet) {
                                               contest.failures(where.task, world), where.title));
     }
     sheet.notes.push_back(
-        fmt::format("Without a filter a packet to the {} cost {:.0f} ns; the empty program {:+.0f}, "
-                    "leakbpf {:+.0f}, Bitmask {:+.0f}.",
-                    where.title, middle(none).value, difference(empty, none).value,
-                    difference(contest.costs(where.task, contest.at("leakbpf")), none).value,
-                    difference(contest.costs(where.task, contest.at("bitmask")), none).value));
+        fmt::format("Without a filter a packet to the {} cost {} ns; the empty program {}, leakbpf {}, "
+                    "Bitmask {}.",
+                    where.title, rounded(middle(none)), rounded(added(contest, where, "empty", "none"), true),
+                    rounded(added(contest, where, "leakbpf", "none"), true),
+                    rounded(added(contest, where, "bitmask", "none"), true)));
 }
 
 // What becomes of leakbpf's time: the two places in the kernel, and what its programs do there.
 void divide(const Contest &contest, const Where &where, Sheet &sheet) {
-    const auto added = [&](const char *to, const char *base) {
-        return difference(contest.costs(where.task, contest.at(to)),
-                          contest.costs(where.task, contest.at(base)))
-            .value;
-    };
-    const double tcx = added("empty", "none"), gate = added("empty-both", "empty"),
-                 judges = added("leakbpf-alone", "empty"), guards = added("leakbpf", "leakbpf-alone");
-    sheet.notes.push_back(fmt::format(
-        "Of what leakbpf adds to a packet to the {}, {:.0f} ns are what the kernel takes to get to "
-        "an empty tcx program, {:.0f} to an empty netfilter one, where the second gate stands; "
-        "{:.0f} are the verdict at tcx, {:.0f} the second gate's program.",
-        where.title, tcx, gate, judges, guards - gate));
+    const Estimate gate = added(contest, where, "empty-both", "empty"),
+                   guards = added(contest, where, "leakbpf", "leakbpf-alone");
+    sheet.notes.push_back(fmt::format("Of what leakbpf adds to a packet to the {}, the kernel takes {} ns to "
+                                      "get to an empty tcx program, and "
+                                      "{} ns to get to an empty netfilter program, where the second gate "
+                                      "stands. The verdict at tcx takes {} "
+                                      "ns, and the second gate's own program {} ns.",
+                                      where.title, rounded(added(contest, where, "empty", "none")),
+                                      rounded(gate), rounded(added(contest, where, "leakbpf-alone", "empty")),
+                                      rounded(minus(guards, gate))));
 }
 
 } // namespace

@@ -17,8 +17,9 @@ struct Plan {
 class Contest {
   public:
     explicit Contest(const std::vector<Subject> &subjects);
-    // All TASKS in each turn, one after the other.
-    void measure(const std::vector<Task> &tasks, unsigned rounds, const Limits &limits);
+    // All TASKS in each turn, one after the other. WHICH: of the worlds; empty: all. What was measured stays.
+    void measure(const std::vector<Task> &tasks, unsigned rounds, const Limits &limits,
+                 std::vector<std::size_t> which = {});
 
     std::size_t size() const { return worlds_.size(); }
     SpeedWorld &world(std::size_t number) { return *worlds_.at(number); }

@@ -37,6 +37,25 @@ std::string limit_text(const Goal &goal) {
     return fmt::format("{} {}", goal.at_least ? "at least" : "at most", digits(goal.limit));
 }
 
+const char *name_of(Verdict verdict) {
+    switch (verdict) {
+    case Verdict::reached: return "reached";
+    case Verdict::within_error: return "within the error";
+    case Verdict::short_of: break;
+    }
+    return "falls short";
+}
+
+// What stands beside a goal: nothing where it is reached, MISSED where it is clearly not.
+const char *mark_of(const Goal &goal, const char *missed) {
+    switch (goal.verdict()) {
+    case Verdict::reached: return "";
+    case Verdict::within_error: return name_of(Verdict::within_error);
+    case Verdict::short_of: break;
+    }
+    return missed;
+}
+
 constexpr const char *explanation =
     R"(All subjects take turns of some milliseconds in each round, in another order each time, each in a network namespace
 and a control group of its own, with the sender on one CPU. A figure is the median over the rounds of the ratio to what
@@ -66,6 +85,36 @@ void Sheet::put(const std::string &row, const std::string &column, Estimate esti
     cells[{row, column}] = estimate;
 }
 
+Verdict Goal::verdict() const {
+    const double missing = at_least ? limit - found.value : found.value - limit;
+    if (missing <= 0) return Verdict::reached; // no comparison holds for what was not measured
+    return missing < found.error ? Verdict::within_error : Verdict::short_of;
+}
+
+std::string rounded(const Estimate &estimate, bool added) {
+    return added ? fmt::format("{:+.0f} ±{:.0f}", estimate.value, estimate.error)
+                 : fmt::format("{:.0f} ±{:.0f}", estimate.value, estimate.error);
+}
+
+std::string counted(const std::vector<Goal> &goals) {
+    std::map<Verdict, std::size_t> times;
+    for (const Goal &goal : goals)
+        ++times[goal.verdict()];
+    return fmt::format("Of {} goals {} are reached and {} are not; {} cannot be told: the figure is short of "
+                       "the goal, but by less than its own error.",
+                       goals.size(), times[Verdict::reached], times[Verdict::short_of],
+                       times[Verdict::within_error]);
+}
+
+std::vector<std::string> short_of(const std::vector<Goal> &goals) {
+    std::vector<std::string> lines;
+    for (const Goal &goal : goals)
+        if (goal.verdict() == Verdict::short_of)
+            lines.push_back(
+                fmt::format("{}: {}, expected {}", goal.text, text_of(goal.found), limit_text(goal)));
+    return lines;
+}
+
 std::string speed_table(const SpeedReport &report) {
     std::string text;
     for (const Sheet &sheet : report.sheets) {
@@ -85,7 +134,8 @@ std::string speed_table(const SpeedReport &report) {
     if (!report.goals.empty()) text += "\nleakbpf\n";
     for (const Goal &goal : report.goals)
         text += fmt::format("{:<56} {:>16}  {:<16} {}\n", goal.text, text_of(goal.found), limit_text(goal),
-                            goal.reached() ? "" : "FALLS SHORT");
+                            mark_of(goal, "FALLS SHORT"));
+    if (!report.goals.empty()) text += counted(report.goals) + "\n";
     return text;
 }
 
@@ -110,7 +160,8 @@ std::string speed_json(const SpeedReport &report, const board::Occasion &occasio
                                 {"value", goal.found.value},
                                 {"error", goal.found.error},
                                 {goal.at_least ? "at_least" : "at_most", goal.limit},
-                                {"reached", goal.reached()}});
+                                {"reached", goal.verdict() == Verdict::reached},
+                                {"verdict", name_of(goal.verdict())}});
     return out.dump(2) + "\n";
 }
 
@@ -121,7 +172,8 @@ std::string speed_markdown(const SpeedReport &report, const board::Occasion &occ
     text += "| leakbpf | found | wanted | |\n|---|---|---|---|\n";
     for (const Goal &goal : report.goals)
         text += fmt::format("| {} | {} | {} | {} |\n", goal.text, text_of(goal.found), limit_text(goal),
-                            goal.reached() ? "" : "**falls short**");
+                            mark_of(goal, "**falls short**"));
+    if (!report.goals.empty()) text += "\n" + counted(report.goals) + "\n";
     for (const Sheet &sheet : report.sheets) {
         text += fmt::format("\n### {}\n\n{}\n    sudo scripts/bench speed --only {}\n", sheet.title,
                             markdown_table(sheet), sheet.part);
@@ -156,7 +208,7 @@ std::string record_text(const Record &known, const SpeedReport &report) {
     for (const Goal &goal : report.goals)
         if (goal.found.measured()) record[goal.id] = goal.found.value;
     std::string text =
-        "# Ratios of leakbpf that `scripts/bench speed --record` measured, and that --gate holds on to.\n";
+        "# Figures of leakbpf that `scripts/bench speed --record` measured, and that --gate holds on to.\n";
     for (const auto &[id, value] : record)
         text += fmt::format("{} {:.4f}\n", id, value);
     return text;

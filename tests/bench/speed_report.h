@@ -22,13 +22,16 @@ struct Sheet {
     void put(const std::string &row, const std::string &column, Estimate estimate);
 };
 
+enum class Verdict { short_of, within_error, reached };
+
 // What leakbpf is to reach; also what --gate compares.
 struct Goal {
     std::string id, text;
     Estimate found;
     double limit = 0;
     bool at_least = false; // else at most
-    bool reached() const { return at_least ? found.value >= limit : found.value <= limit; }
+    // within_error: short of it by less than the figure's own error, so that this run cannot tell.
+    Verdict verdict() const;
 };
 
 struct Line {
@@ -46,6 +49,13 @@ struct SpeedReport {
     std::vector<Goal> goals;
     std::vector<Plot> plots;
 };
+
+// "5 ±2", "+5 ±2" where it is something ADDED.
+std::string rounded(const Estimate &estimate, bool added = false);
+// How often each verdict was given, as a sentence.
+std::string counted(const std::vector<Goal> &goals);
+// Goals that are not reached, nor within the error, a line each.
+std::vector<std::string> short_of(const std::vector<Goal> &goals);
 
 std::string speed_table(const SpeedReport &report);
 std::string speed_json(const SpeedReport &report, const board::Occasion &occasion);

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "bench/cgroup_report.h"
+#include "bench/speed_flood.h"
 #include "bench/speed_report.h"
 #include "bench/speed_rules.h"
 
@@ -48,6 +50,14 @@ TEST(SpeedTurns, AddedIsMeasuredAboveTheBase) {
     EXPECT_FALSE(added_ratio(own, none, none).measured()); // nothing to compare with
 }
 
+TEST(SpeedTurns, ErrorsOfADifferenceAddUp) {
+    const Estimate left = minus({40, 3}, {10, 4});
+    EXPECT_DOUBLE_EQ(left.value, 30);
+    EXPECT_DOUBLE_EQ(left.error, 5);
+    EXPECT_EQ(rounded(left), "30 ±5");
+    EXPECT_EQ(rounded(left, true), "+30 ±5");
+}
+
 TEST(SpeedTurns, EveryoneTakesATurnInEachRound) {
     std::vector<std::vector<std::size_t>> seen(3);
     take_turns(5, 2, [&](std::size_t subject, unsigned round) { seen.at(round).push_back(subject); });
@@ -72,8 +82,8 @@ TEST(SpeedGate, FailsPastFifteenPercent) {
     const double nothing = unmeasured.value;
     EXPECT_EQ(worse_than(record, report_of(nothing)).size(), 1U);
     EXPECT_EQ(worse_than(record, report_of(nothing, true)).size(), 1U);
-    EXPECT_FALSE(report_of(nothing).goals.front().reached());
-    EXPECT_FALSE(report_of(nothing, true).goals.front().reached());
+    EXPECT_EQ(report_of(nothing).goals.front().verdict(), Verdict::short_of);
+    EXPECT_EQ(report_of(nothing, true).goals.front().verdict(), Verdict::short_of);
     EXPECT_EQ(worse_than({}, report_of(1)).size(), 1U); // what is not recorded is not held
 }
 
@@ -124,6 +134,64 @@ TEST(SpeedReport, TellsGoalsThatWereNotReached) {
     EXPECT_NE(page.find("sudo scripts/bench speed --only packets"), std::string::npos);
     EXPECT_NE(page.find("| leakbpf | 1.200 ±0.010 |"), std::string::npos);
     EXPECT_NE(speed_json(report, occasion).find("\"reached\": false"), std::string::npos);
+}
+
+TEST(SpeedReport, CannotTellWhatIsShortByLessThanItsError) {
+    const auto verdict = [](double value, bool at_least, double error) {
+        return report_of(value, at_least, error).goals.front().verdict();
+    };
+    EXPECT_EQ(verdict(1.02, false, 0.03), Verdict::within_error);
+    EXPECT_EQ(verdict(1.04, false, 0.03), Verdict::short_of);
+    EXPECT_EQ(verdict(0.98, false, 0.03), Verdict::reached);
+    EXPECT_EQ(verdict(0.98, true, 0.03), Verdict::within_error);
+    EXPECT_EQ(verdict(0.96, true, 0.03), Verdict::short_of);
+    EXPECT_EQ(verdict(1.02, false, 0), Verdict::short_of);
+
+    const SpeedReport report = report_of(1.02, false, 0.03);
+    const board::Occasion occasion{"k", "c", "d", "v", "command"};
+    for (const std::string &text : {speed_table(report), speed_markdown(report, occasion)}) {
+        EXPECT_NE(text.find("within the error"), std::string::npos) << text;
+        EXPECT_EQ(text.find("falls short"), std::string::npos) << text;
+        EXPECT_EQ(text.find("FALLS SHORT"), std::string::npos) << text;
+        EXPECT_NE(text.find("Of 1 goals 0 are reached and 0 are not; 1 cannot be told"), std::string::npos);
+    }
+    EXPECT_NE(speed_json(report, occasion).find("\"verdict\": \"within the error\""), std::string::npos);
+    EXPECT_TRUE(short_of(report.goals).empty());
+    EXPECT_EQ(short_of(report_of(1.04, false, 0.03).goals).size(), 1U);
+}
+
+TEST(SpeedFlood, MakesUpForALittle) {
+    Pace pace(100'000, 0);
+    EXPECT_EQ(pace.due(0), 0U);
+    EXPECT_EQ(pace.due(100'000), 10U);
+    EXPECT_EQ(pace.due(115'000), 1U);
+    EXPECT_EQ(pace.due(120'000), 1U); // halves are not lost
+    unsigned long sent = 0;
+    for (unsigned due = Pace::most_at_once; due == Pace::most_at_once;)
+        sent += due = pace.due(10'120'000); // 10 ms late
+    EXPECT_EQ(sent, 1'000U);
+    sent = 0;
+    for (unsigned due = Pace::most_at_once; due == Pace::most_at_once;)
+        sent += due = pace.due(1'000'000'000);
+    EXPECT_EQ(sent, static_cast<unsigned long>(Pace::most_behind));
+}
+
+TEST(CgroupReport, ComparesTheLastWithTheFirst) {
+    const auto verdicts = [](double packet_ns, double attach_ms) {
+        const SpeedReport report =
+            cgroup_report({{.cgroups = 1, .first_ms = {1200}, .packet_ns = {100}, .connect_ns = {200}},
+                           {.cgroups = 1000,
+                            .attach_ms = {attach_ms, attach_ms},
+                            .packet_ns = {packet_ns},
+                            .connect_ns = {210}}});
+        return short_of(report.goals).size();
+    };
+    EXPECT_EQ(verdicts(119, 0.9), 0U);
+    EXPECT_EQ(verdicts(121, 0.9), 1U);
+    EXPECT_EQ(verdicts(121, 1.1), 2U);
+    // What was not measured is not reached.
+    EXPECT_EQ(short_of(cgroup_report({{.cgroups = 1}, {.cgroups = 20}}).goals).size(), 3U);
+    EXPECT_EQ(cgroup_report({{.cgroups = 1}}).goals.size(), 1U); // nothing to compare with
 }
 
 } // namespace lk::bench

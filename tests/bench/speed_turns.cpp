@@ -42,6 +42,10 @@ Estimate difference(const Series &of, const Series &to) {
     return middle(std::move(values));
 }
 
+Estimate minus(const Estimate &of, const Estimate &to) {
+    return {of.value - to.value, std::hypot(of.error, to.error)};
+}
+
 Estimate added_ratio(const Series &of, const Series &to, const Series &base) {
     const Estimate above = difference(of, base), below = difference(to, base);
     if (!(below.value > below.error)) return unmeasured;

@@ -32,6 +32,7 @@ using Series = std::vector<double>; // by round
 Estimate middle(Series values);
 Estimate ratio(const Series &of, const Series &to);
 Estimate difference(const Series &of, const Series &to);
+Estimate minus(const Estimate &of, const Estimate &to); // of two that were measured apart
 // How what OF adds to BASE stands to what TO adds to it. Zero where TO adds nothing that can be told from
 // noise.
 Estimate added_ratio(const Series &of, const Series &to, const Series &base);

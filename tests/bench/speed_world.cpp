@@ -2,11 +2,9 @@
 #include "bench/speed_world.h"
 
 #include <bpf/bpf.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <cstring>
 #include <fstream>
@@ -85,6 +83,15 @@ void pin_to_last_cpu() {
     pin(true);
 }
 
+OnFirstCpu::OnFirstCpu() {
+    must(sched_getaffinity(0, sizeof(before_), &before_) == 0, "the CPUs");
+    pin_to_first_cpu();
+}
+
+OnFirstCpu::~OnFirstCpu() {
+    sched_setaffinity(0, sizeof(before_), &before_);
+}
+
 SpeedWorld::SpeedWorld(const Subject &subject, unsigned number)
     : subject_(subject), net_({.name = fmt::format("speed{}", number),
                                .tunnel = false,
@@ -93,9 +100,7 @@ SpeedWorld::SpeedWorld(const Subject &subject, unsigned number)
                                .bridged = false,
                                .responder = false,
                                .capture = false}),
-      cgroup_(fmt::format("{}/speed{}", Sandbox::current().cgroup_root(), number)),
-      programs_(lk_speed::open_and_load(), lk_speed::destroy) {
-    must(mkdir(cgroup_.c_str(), 0755) == 0, cgroup_);
+      cgroup_(fmt::format("speed{}", number)), programs_(lk_speed::open_and_load(), lk_speed::destroy) {
     must(programs_ != nullptr, "loading speed.bpf.o");
     for (const Netns *netns : {&net_.host(), &net_.isp()})
         netns->sysctl("ipv4/tcp_slow_start_after_idle", "0");
@@ -136,8 +141,7 @@ void SpeedWorld::start_sender() {
 }
 
 void SpeedWorld::enter_cgroup() const {
-    const Fd procs(open((cgroup_ + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
-    must(write(procs.get(), "0", 1) == 1, "entering the control group");
+    bench::enter_cgroup(cgroup_.path());
 }
 
 Slice SpeedWorld::run(Task task, const Limits &limits) {
@@ -162,10 +166,7 @@ void SpeedWorld::guard(const std::vector<std::string> &words) {
 }
 
 std::vector<std::string> SpeedWorld::leakbpf(const std::vector<std::string> &words) const {
-    std::vector<std::string> argv{leakbpf_binary(), "--bpffs", Sandbox::current().bpffs(), "--cgroup-root",
-                                  cgroup_};
-    argv.insert(argv.end(), words.begin(), words.end());
-    return argv;
+    return cgroup_.leakbpf(words);
 }
 
 void SpeedWorld::must_run(const std::vector<std::string> &argv, const std::string &input) {

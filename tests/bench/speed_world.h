@@ -5,6 +5,8 @@
 // off at once.
 #pragma once
 
+#include <sched.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "bench/own_cgroup.h"
 #include "bench/speed_rules.h"
 #include "bench/speed_turns.h"
 #include "harness/process.h"
@@ -26,6 +29,18 @@ class SpeedWorld;
 // To the first of the CPUs that there are, or the last; what is forked later inherits it.
 void pin_to_first_cpu();
 void pin_to_last_cpu();
+
+// The calling process is on the first CPU while this lives.
+class OnFirstCpu {
+  public:
+    OnFirstCpu();
+    ~OnFirstCpu();
+    OnFirstCpu(const OnFirstCpu &) = delete;
+    OnFirstCpu &operator=(const OnFirstCpu &) = delete;
+
+  private:
+    cpu_set_t before_;
+};
 
 struct Subject {
     std::string name, title;
@@ -85,7 +100,7 @@ class SpeedWorld {
   private:
     Subject subject_;
     harness::World net_;
-    std::string cgroup_;
+    OwnCgroup cgroup_;
     std::unique_ptr<lk_speed, void (*)(lk_speed *)> programs_;
     Fd far_side_, floor_, gate_floor_;
     Fd channel_;
