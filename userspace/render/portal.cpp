@@ -47,7 +47,7 @@ OrderedJson portal_to_json(const std::optional<OpenPortal> &portal) {
 }
 
 std::string portal_opened_text(const PortalAnswer &answer) {
-    const std::string text = portal_text(answer.portal) + sentences("notice", answer.notices);
+    std::string text = portal_text(answer.portal) + sentences("notice", answer.notices);
     if (answer.portal.routers.empty()) return text;
     return text +
            fmt::format("now open {}any http:// page in a browser; leakbpf portal --close when you are on\n",
