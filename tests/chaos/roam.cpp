@@ -17,6 +17,7 @@
 #include "harness/process.h"
 #include "harness/rtnl.h"
 #include "harness/sandbox.h"
+#include "harness/walk.h"
 #include "kernel/kernel_maps.h"
 #include "kernel/pins.h"
 
@@ -59,8 +60,8 @@ Holdings holdings(pid_t follower, const Place &place) {
         ++held.descriptors;
         if (const unsigned long id = number_of(contents(entry.path()), "map_id:")) maps.insert(id);
     }
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(place.bpffs))
-        held.pins += entry.path().extension() != ".debug";
+    for (const auto &path : harness::all_below(place.bpffs))
+        held.pins += path.extension() != ".debug";
     const auto state = KernelMaps::open(Pins{place.directory()}.maps());
     if (!state) throw std::runtime_error(state.error().message);
     const auto count = [&held](auto &&...) { ++held.rows; };

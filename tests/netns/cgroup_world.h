@@ -94,12 +94,19 @@ class CgroupWorld : public CliWorld {
                   "neigh replace fd07::1 lladdr 02:00:00:07:01:01 dev eth0 nud permanent");
     }
     ~CgroupWorld() {
+        for (const std::string &path : policies())
+            leakbpf({"detach", "--cgroup", path});
+    }
+
+    // Of which cgroups, but for ProgramsKept.
+    std::vector<std::string> policies() const {
         const auto status =
             nlohmann::json::parse(leakbpf({"--json", "status", "--cgroups"}).out, nullptr, false);
-        if (!status.is_object()) return;
+        std::vector<std::string> paths;
+        if (!status.is_object()) return paths;
         for (const auto &entry : status["cgroups"])
-            if (entry["path"] != ProgramsKept::name)
-                leakbpf({"detach", "--cgroup", entry["path"].get<std::string>()});
+            if (entry["path"] != ProgramsKept::name) paths.push_back(entry["path"].get<std::string>());
+        return paths;
     }
 
     Output guard(const Cgroup &cgroup, const std::vector<std::string> &policy) const {

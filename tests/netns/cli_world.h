@@ -24,6 +24,7 @@
 #include "harness/process.h"
 #include "harness/sandbox.h"
 #include "harness/sender.h"
+#include "harness/walk.h"
 
 namespace lk::harness {
 
@@ -39,9 +40,8 @@ inline std::string contents(const std::string &path) {
 // Pins of ours in the sandbox.
 inline std::vector<std::string> pins() {
     std::vector<std::string> found;
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(Sandbox::current().bpffs()))
-        if (entry.path().extension() != ".debug" && entry.path().filename() != "leakbpf")
-            found.push_back(entry.path());
+    for (const auto &path : all_below(Sandbox::current().bpffs()))
+        if (path.extension() != ".debug" && path.filename() != "leakbpf") found.push_back(path);
     return found;
 }
 
@@ -145,8 +145,8 @@ class CliWorld {
     // All that a command may change: the pins, and what status says, counters aside.
     std::string snapshot() const {
         std::set<std::string> pins;
-        for (const auto &entry : std::filesystem::recursive_directory_iterator(Sandbox::current().bpffs()))
-            pins.insert(fmt::format("{} {}", entry.path().string(), inode(entry.path())));
+        for (const auto &path : all_below(Sandbox::current().bpffs()))
+            pins.insert(fmt::format("{} {}", path.string(), inode(path)));
         auto json = status();
         for (const char *changing : {"counters", "untold"})
             json.erase(changing);

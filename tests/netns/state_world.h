@@ -26,6 +26,7 @@
 #include "harness/netns.h"
 #include "harness/process.h"
 #include "harness/sandbox.h"
+#include "harness/walk.h"
 #include "kernel/pins.h"
 #include "kernel/state.h"
 #include "kernel/sys.h"
@@ -176,9 +177,9 @@ inline std::string name_of(const Document &document) {
 // BPF objects pinned anywhere below DIRECTORY.
 inline std::set<BpfObject> pinned_objects(const std::string &directory) {
     std::set<BpfObject> objects;
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(directory)) {
-        if (entry.is_directory()) continue;
-        const auto opened = open_pin(entry.path().string());
+    for (const auto &path : all_below(directory)) {
+        if (std::filesystem::is_directory(path)) continue;
+        const auto opened = open_pin(path.string());
         if (opened.error != 0) continue;
         if (const auto object = identify(opened.fd.get())) objects.insert(*object);
     }

@@ -126,17 +126,16 @@ CgroupNames names_of_cgroup(std::string_view path) {
 
 std::set<std::string> processes_below(const std::string &directory) {
     std::set<std::string> processes;
-    const auto add = [&](const fs::path &cgroup) {
+    std::vector<fs::path> ahead{directory};
+    while (!ahead.empty()) { // one that is removed meanwhile ends no more than the look at itself
+        const fs::path cgroup = std::move(ahead.back());
+        ahead.pop_back();
         std::ifstream file(cgroup / "cgroup.procs");
         for (std::string process; std::getline(file, process);)
             processes.insert(process);
-    };
-    add(directory);
-    std::error_code error;
-    for (fs::recursive_directory_iterator entry{directory, error}, end; !error && entry != end;
-         entry.increment(error)) {
-        std::error_code ignored;
-        if (entry->is_directory(ignored)) add(entry->path());
+        std::error_code error;
+        for (fs::directory_iterator entry{cgroup, error}, end; !error && entry != end; entry.increment(error))
+            if (std::error_code gone; entry->is_directory(gone)) ahead.push_back(entry->path());
     }
     return processes;
 }
