@@ -97,6 +97,26 @@ vm_kernels=(6.1)
 vm_entries 6.1 "$work/build" netns '.*' >"$work/run/entries"
 says 'netns.b: its program is not built'
 
+# Each entry runs in some guest, and no two guests run the same part of it while others lack one.
+mapfile -t all_kernels < <(sed -n 's/^vm_kernels=(\(.*\))/\1/p' scripts/lib/vm_fetch.sh | tr ' ' '\n')
+vm_kernels=("${all_kernels[@]}")
+[ ${#vm_kernels[@]} -gt 3 ] || fail "found the kernels «${vm_kernels[*]}»"
+for file in tests/netns/*_test.cpp; do
+    name=netns.$(basename "$file" _test.cpp)
+    vm_leaves_out here "$name" && continue
+    parts=()
+    for kernel in "${vm_kernels[@]}"; do
+        vm_leaves_out "$kernel" "$name" || parts+=("$(vm_part_of "$kernel" "$name")")
+    done
+    [ ${#parts[@]} -gt 0 ] || fail "no guest runs $name"
+    [[ ${parts[0]-} =~ /([0-9]+) ]] || continue
+    different=$(printf '%s\n' "${parts[@]}" | sort -u | wc -l) of=${BASH_REMATCH[1]}
+    [ "$different" -eq ${#parts[@]} ] || [ "$different" -eq "$of" ] || fail "guests run the same part of $name: ${parts[*]}"
+    # What this machine lacks runs there or nowhere.
+    ! grep -q "^netns_${name#netns.} .*WireGuard" tests/vm/expected/here.txt || [ "$different" -eq "$of" ] ||
+        fail "guests run $different of $of parts of $name, and nobody else runs it"
+done
+
 # Entries that one guest alone has.
 vm_leaves_out 6.12 netns.cgroup_podman && fail "6.12 leaves netns.cgroup_podman out"
 vm_leaves_out here netns.cgroup_podman && fail "this machine leaves netns.cgroup_podman out"
