@@ -84,7 +84,7 @@ class BenchWorld {
             [&] {
                 for (unsigned turn = 0; turn < options.sockets; ++turn) {
                     const unsigned index = turn * 7919 % made_;
-                    enter_cgroup(fmt::format("{}/c{}", place_.cgroup_root, index));
+                    harness::enter_cgroup(fmt::format("{}/c{}", place_.cgroup_root, index));
                     const Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
                     const harness::SockAddr to(harness::Ip::of(gateway_of(index).c_str()), 4000);
                     for (unsigned packet = 0; packet < options.packets; ++packet) {

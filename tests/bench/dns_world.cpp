@@ -9,6 +9,7 @@
 
 #include "harness/responder.h"
 #include "harness/sandbox.h"
+#include "harness/sender.h"
 
 namespace lk::bench {
 
@@ -88,7 +89,7 @@ DnsWorld::DnsWorld(Way way, Route route)
 
 DnsWorld::~DnsWorld() {
     if (guarded_) run(cgroup_.leakbpf({"detach", "--all"}), {.netns = host_.fd()});
-    bench::enter_cgroup(Sandbox::current().cgroup_root()); // what is forked next has no hooks
+    enter_cgroup(Sandbox::current().cgroup_root()); // what is forked next has no hooks
 }
 
 void DnsWorld::inside(const std::function<void()> &body) const {

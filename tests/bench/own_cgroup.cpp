@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "bench/own_cgroup.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/fd.h"
+#include <cerrno>
+
 #include "harness/must.h"
 #include "harness/process.h"
 #include "harness/sandbox.h"
@@ -14,11 +13,6 @@ namespace lk::bench {
 
 using harness::must;
 using harness::Sandbox;
-
-void enter_cgroup(const std::string &directory) {
-    const Fd procs(open((directory + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
-    must(write(procs.get(), "0", 1) == 1, "entering " + directory);
-}
 
 // It may be there: worlds of one name come one after the other, and the sandbox removes them all.
 OwnCgroup::OwnCgroup(const std::string &name) : path_(Sandbox::current().cgroup_root() + "/" + name) {

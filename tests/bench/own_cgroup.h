@@ -7,9 +7,6 @@
 
 namespace lk::bench {
 
-// With the calling process; throws where it cannot.
-void enter_cgroup(const std::string &directory);
-
 class OwnCgroup {
   public:
     explicit OwnCgroup(const std::string &name);

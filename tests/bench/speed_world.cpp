@@ -15,6 +15,7 @@
 #include "harness/must.h"
 #include "harness/responder.h"
 #include "harness/sandbox.h"
+#include "harness/sender.h"
 #include "kernel/netfilter.h"
 #include "kernel/tcx.h"
 #include "speed.skel.h"
@@ -141,7 +142,7 @@ void SpeedWorld::start_sender() {
 }
 
 void SpeedWorld::enter_cgroup() const {
-    bench::enter_cgroup(cgroup_.path());
+    harness::enter_cgroup(cgroup_.path());
 }
 
 Slice SpeedWorld::run(Task task, const Limits &limits) {
