@@ -215,7 +215,7 @@ void DnsTest::run_refused(const std::vector<std::string> &reasons) {
         if (!row.can_be_told) continue;
         EXPECT_TRUE(trouble.ends_with(strerror(ECONNREFUSED)) || trouble.ends_with(strerror(EPERM)))
             << what << ": " << trouble;
-        EXPECT_LT(took, 500ms) << what;
+        EXPECT_LT(took, 1s) << what << ": after a second try of the kernel's";
     }
     EXPECT_GE(refused(), before + rows_.size());
     rows_.clear();

@@ -72,7 +72,7 @@ TEST_F(RefuseTcp, LocalConnectIsRefusedAtOnce) {
     for (const char *address : {"203.0.113.7", "2001:db8:f::7"}) {
         Connected result = connect_from(world.host, address, 443);
         EXPECT_EQ(result.error, ECONNREFUSED) << address;
-        EXPECT_LT(result.ms, 500) << address;
+        EXPECT_LT(result.ms, 1000) << address; // no second SYN was needed (RFC 6298 2.1)
     }
 }
 
