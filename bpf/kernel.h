@@ -12,27 +12,16 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "kernel_cookie.h"
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
     struct net *net;
 } possible_net_t;
 
-typedef struct {
-    __s64 counter;
-} atomic64_t;
-
 struct ns_common {
     unsigned int inum;
-};
-
-struct net {
-    __u64 net_cookie;
-};
-
-/* Before 5.12. */
-struct net___counted {
-    atomic64_t net_cookie;
 };
 
 struct sock_common {
@@ -140,15 +129,5 @@ struct pt_regs {
 #pragma clang attribute pop
 
 extern int LINUX_KERNEL_VERSION __kconfig;
-
-static __always_inline __u64 lk_cookie_of(const struct net *net) {
-    __u64 cookie = 0;
-    const struct net___counted *counted = (const void *)net;
-    if (bpf_core_field_exists(counted->net_cookie.counter))
-        bpf_core_read(&cookie, sizeof(cookie), &counted->net_cookie.counter);
-    else
-        bpf_core_read(&cookie, sizeof(cookie), &net->net_cookie);
-    return cookie;
-}
 
 #endif

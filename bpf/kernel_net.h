@@ -40,6 +40,8 @@ struct rtnl_link_ops {
 struct in_ifaddr {
     struct in_ifaddr *ifa_next;
     __be32 ifa_local;
+    __be32 ifa_address; /* the other end's, or the same */
+    __be32 ifa_mask;
 };
 
 struct in_device {
@@ -52,6 +54,7 @@ struct lk_in6 {
 
 struct inet6_ifaddr {
     struct lk_in6 addr;
+    __u32 prefix_len;
     struct list_head if_list;
 };
 
@@ -60,6 +63,7 @@ struct inet6_dev {
 };
 
 struct net_device {
+    possible_net_t nd_net;
     unsigned int flags;
     int ifindex;
     unsigned short type;
@@ -67,6 +71,20 @@ struct net_device {
     struct list_head dev_list;
     struct in_device *ip_ptr;
     struct inet6_dev *ip6_ptr;
+    struct {
+        struct list_head upper;
+    } adj_list;
+};
+
+/* Since 6.11: before, what a driver has of its own lies behind the whole. */
+struct net_device___priv {
+    unsigned char priv[1];
+};
+
+/* What is on top of a device, or below it. */
+struct netdev_adjacent {
+    struct net_device *dev;
+    struct list_head list;
 };
 
 struct kernfs_node {
@@ -140,14 +158,39 @@ static __always_inline int lk_same_text(const char *a, const char *b, int bytes)
     return 1;
 }
 
+#define LK_KIND_BYTES 10
+
+/* KIND: all zero, and remains so where the device has none. */
+static __always_inline void lk_kind_of(const struct net_device *device, char kind[LK_KIND_BYTES]) {
+    const char *name = BPF_CORE_READ(device, rtnl_link_ops, kind);
+    if (!name || bpf_probe_read_kernel_str(kind, LK_KIND_BYTES, name) < 0) kind[0] = 0;
+}
+
 /* A tunnel by the kind that the kernel gives it: nobody needs to have named it. */
 static __always_inline int lk_is_tunnel(const struct net_device *device) {
-    char kind[10] = {};
+    char kind[LK_KIND_BYTES] = {};
     if (BPF_CORE_READ(device, type) != LK_ARPHRD_NONE) return 0;
-    const char *name = BPF_CORE_READ(device, rtnl_link_ops, kind);
-    if (!name || bpf_probe_read_kernel_str(kind, sizeof(kind), name) < 0) return 0;
+    lk_kind_of(device, kind);
     return lk_same_text(kind, "tun", 4) || lk_same_text(kind, "wireguard", 10) ||
            lk_same_text(kind, "xfrm", 5) || lk_same_text(kind, "ovpn", 4);
+}
+
+/* The first word of what a veth device has of its own: its peer. Not 0: it is no such device. */
+static __always_inline int lk_veth_peer(const struct net_device *device, const struct net_device **peer) {
+    char kind[LK_KIND_BYTES] = {};
+    lk_kind_of(device, kind);
+    if (!lk_same_text(kind, "veth", 5)) return 1;
+    const struct net_device___priv *owned = (const void *)device;
+    __u64 offset = (bpf_core_type_size(struct net_device) + 31) & ~31ull; /* NETDEV_ALIGN */
+    if (bpf_core_field_exists(owned->priv)) offset = bpf_core_field_offset(owned->priv);
+    return bpf_probe_read_kernel(peer, sizeof(*peer), (const void *)device + offset) != 0;
+}
+
+/* The other end of a veth pair, which must name this one as its own; NULL: there is none. */
+static __always_inline const struct net_device *lk_peer(const struct net_device *device) {
+    const struct net_device *peer = NULL, *back = NULL;
+    if (lk_veth_peer(device, &peer) || !peer || lk_veth_peer(peer, &back) || back != device) return NULL;
+    return peer;
 }
 
 /* Neither TIME_WAIT nor a request that is no connection yet: their structures end before what is read. */

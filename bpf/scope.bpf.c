@@ -18,6 +18,7 @@ static __always_inline long lk_gate_load(void *packet, __u32 offset, void *to, _
 #include "kernel_net.h"
 #include "scope_around.h"
 #include "scope_judge.h"
+#include "scope_socket.h"
 #include "sock_names.h"
 
 #define LK_CGROUP_DROP      0
@@ -49,14 +50,6 @@ int lk_scope_create(struct bpf_sock *ctx) {
 }
 
 /* ---- packets ------------------------------------------------------------------------------------ */
-
-/* The socket whose storage counts: the packet's own, or a SYN-ACK's listener. */
-static __always_inline struct bpf_sock *lk_whole_socket(struct __sk_buff *skb) {
-    struct bpf_sock *sk = skb->sk;
-    if (!sk) return NULL;
-    struct bpf_sock *full = bpf_sk_fullsock(sk);
-    return full ? full : bpf_get_listener_sock(sk);
-}
 
 /*
  * Does the socket show the hierarchy's root because the kernel forgot its cgroup? Before Linux 5.15 net_cls

@@ -68,6 +68,15 @@ struct {
     __type(value, __u32);
 } lk_scope_net SEC(".maps");
 
+/* Of lk_scope_frames: whose frames come in by a device. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, LK_SCOPE_LINKS);
+    __type(key, struct lk_scope_link_key);
+    __type(value, struct lk_scope_link);
+} lk_scope_links SEC(".maps");
+
 /* The loader's own: what status shows, and what a replaced policy's rows are found by. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -119,11 +128,13 @@ static __always_inline const __u32 *lk_lookup_net(const struct lk_set_net *key) 
     return bpf_map_lookup_elem(&lk_scope_net, key);
 }
 
+#ifndef LK_SCOPE_FRAGMENTS /* whoever judges fragments defines it */
 /* What is sent here is fragmented after it was judged. */
 static __always_inline const struct lk_frag *lk_lookup_frag(const struct lk_frag_key *key) {
     (void)key;
     return NULL;
 }
+#endif
 
 static __always_inline __u64 lk_boot_ns(void) {
     return bpf_ktime_get_boot_ns();
@@ -145,6 +156,13 @@ struct lk_places {
     __u32 slots[LK_SCOPE_NEST];
 };
 
+/* What stands for a cgroup's row. */
+static __always_inline __u32 lk_slot_of(const struct lk_scope_row *row, __u64 id) {
+    const __u32 slot = row->slot;
+    const struct lk_scope *scope = lk_scope_at(slot);
+    return scope && scope->cgroup_id == id ? slot : LK_SCOPE_DENY; /* taken from under us, or gone */
+}
+
 /* skb: the cgroup of the packet's socket; NULL: that of the running process. */
 static __always_inline void lk_walk(struct __sk_buff *skb, struct lk_places *places) {
     __u32 found = 0;
@@ -153,10 +171,7 @@ static __always_inline void lk_walk(struct __sk_buff *skb, struct lk_places *pla
         if (!id) break;
         const struct lk_scope_row *row = bpf_map_lookup_elem(&lk_scope_rows, &id);
         if (!row) continue;
-        __u32 slot = row->slot;
-        const struct lk_scope *scope = lk_scope_at(slot);
-        if (!scope || scope->cgroup_id != id) slot = LK_SCOPE_DENY; /* taken from under us, or gone */
-        if (found < LK_SCOPE_NEST) places->slots[found] = slot;
+        if (found < LK_SCOPE_NEST) places->slots[found] = lk_slot_of(row, id);
         found++;
     }
     if (found > LK_SCOPE_NEST) places->slots[0] = LK_SCOPE_DENY;

@@ -11,7 +11,7 @@
 
 #include "leakbpf/abi.h"
 
-#define LK_SCOPE_ABI 1 /* raised whenever anything below or struct lk_policy changes */
+#define LK_SCOPE_ABI 2 /* raised whenever anything below or struct lk_policy changes */
 
 #define LK_SCOPES       16384u /* records; the first is nobody's */
 #define LK_SCOPE_ROWS   65536u /* of cgroups, those that are gone included */
@@ -65,6 +65,33 @@ struct lk_scope {
     struct lk_scope_prefix lan[LK_SCOPE_PREFIXES];
 };
 LK_ASSERT_SIZE(struct lk_scope, 456);
+
+/*
+ * The host's end of a link to a network namespace: whose frames come in there. A set names the cgroups with a
+ * policy over one of the processes in that namespace, the outermost first; 0 behind the last. A policy that
+ * is gone is none of the set's any more.
+ */
+#define LK_SCOPE_LINKS 65536u
+#define LK_LINK_SETS   8u
+
+struct lk_scope_link_key {
+    __u64 netns_cookie; /* of the network namespace of the host's end */
+    __u32 ifindex;
+    __u32 pad;
+};
+LK_ASSERT_SIZE(struct lk_scope_link_key, 16);
+
+enum lk_link_flag {
+    LK_LINK_SHARED = 1, /* with a process that no policy is over: what is of no socket passes */
+    LK_LINK_OPEN = 2,   /* it is about to be let go of: everything passes */
+};
+
+struct lk_scope_link {
+    __u32 flags; /* enum lk_link_flag */
+    __u32 n_sets;
+    __u64 sets[LK_LINK_SETS][LK_SCOPE_NEST];
+};
+LK_ASSERT_SIZE(struct lk_scope_link, 264);
 
 /* Policies as people gave them: by cgroup and place in the text. */
 struct lk_scope_page_key {

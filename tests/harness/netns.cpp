@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 
@@ -87,6 +88,12 @@ void Netns::sysctl(const std::string &key, const std::string &value) const {
         file << value << std::flush;
         if (!file) fail(fmt::format("sysctl net/{} = {} in {}", key, value, name_));
     });
+}
+
+void Netns::switch_off_bridge_netfilter() const {
+    for (const char *key : {"bridge/bridge-nf-call-arptables", "bridge/bridge-nf-call-iptables",
+                            "bridge/bridge-nf-call-ip6tables"})
+        if (std::filesystem::exists(std::string("/proc/sys/net/") + key)) sysctl(key, "0");
 }
 
 int Netns::ifindex(const std::string &device) const {

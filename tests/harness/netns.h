@@ -27,6 +27,8 @@ class Netns {
     void ip(const std::string &lines) const;
     // Writes /proc/sys/net/KEY, e.g. "ipv4/ip_forward".
     void sysctl(const std::string &key, const std::string &value) const;
+    // Where the machine has br_netfilter: bridges in here pass on what it would hold.
+    void switch_off_bridge_netfilter() const;
     int ifindex(const std::string &device) const;     // 0: no such device
     std::string mac(const std::string &device) const; // six bytes
 

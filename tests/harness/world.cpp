@@ -34,10 +34,27 @@ World::~World() {
     if (attached_) leakbpf({"detach"});
 }
 
+// A bridge that passes on all that a bridge can.
+void World::connect_relay() {
+    relay_ = std::make_unique<Netns>("lk-" + options_.name + "-relay");
+    relay_->switch_off_bridge_netfilter();
+    host_.ip(
+        fmt::format("link add eth0 address 02:00:00:00:09:02 type veth peer name c0 netns {}", relay_->name()));
+    relay_->ip(fmt::format("link add br0 type bridge mcast_snooping 0\n"
+                           "link add w0 type veth peer name h0 address 02:00:00:00:09:01 netns {}\n"
+                           "link set br0 addrgenmode none\nlink set c0 addrgenmode none master br0\n"
+                           "link set w0 addrgenmode none master br0\n"
+                           "link set br0 up\nlink set c0 up\nlink set w0 up",
+                           isp_.name()));
+}
+
 void World::connect_uplink() {
-    host_.ip(fmt::format(
-        "link add eth0 address 02:00:00:00:09:02 type veth peer name h0 address 02:00:00:00:09:01 netns {}",
-        isp_.name()));
+    if (options_.relayed)
+        connect_relay();
+    else
+        host_.ip(fmt::format("link add eth0 address 02:00:00:00:09:02 type veth peer name h0 address "
+                             "02:00:00:00:09:01 netns {}",
+                             isp_.name()));
     for (const char *key :
          {"ipv4/conf/all/rp_filter", "ipv4/conf/default/rp_filter", "ipv4/conf/eth0/rp_filter"})
         host_.sysctl(key, "0");
@@ -101,6 +118,12 @@ void World::connect_uplink() {
     if (options_.bridged)
         eventually([&] {
             return run({"bridge", "link"}, {.netns = host_.fd()}).out.find("forwarding") != Bytes::npos;
+        });
+    if (options_.relayed)
+        eventually([&] {
+            const auto ports = run({"bridge", "link"}, {.netns = relay_->fd()}).out;
+            const auto first = ports.find("forwarding");
+            return first != Bytes::npos && ports.find("forwarding", first + 1) != Bytes::npos;
         });
 }
 

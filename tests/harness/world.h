@@ -6,6 +6,7 @@
 //   ct eth0 --- cbr0 host eth0 --- h0 isp (router, LAN neighbours, gateways, public hosts)
 //                    host tun0 ~~~ tun0 isp   inside UDP to 198.51.100.7:1195 of the VPN user, with
 //                    OPTIONS.tunnel
+//                    host eth0 --- c0 br0 w0 --- h0 isp   with OPTIONS.relayed
 #pragma once
 
 #include <memory>
@@ -27,6 +28,7 @@ struct WorldOptions {
     bool tap = false;    // it is an Ethernet: attach with --tunnel tun0
     bool container = true;
     bool bridged = false;  // eth0 is a port of br0, which has the addresses
+    bool relayed = false;  // the host is a container: its eth0 ends as c0 at a bridge, in a namespace between
     bool responder = true; // the outside world answers on its ports
     bool capture = true;   // record every frame, which costs each of them
 };
@@ -48,6 +50,8 @@ class World {
     Netns &host() { return host_; }
     const Netns &host() const { return host_; }
     Netns &container() { return *container_; }
+    Netns &relay() { return *relay_; }
+    const Netns &relay() const { return *relay_; }
     Capture &capture() { return *capture_; }
 
     Seat host_seat() const;
@@ -64,11 +68,12 @@ class World {
   private:
     WorldOptions options_;
     Netns isp_, host_;
-    std::unique_ptr<Netns> container_;
+    std::unique_ptr<Netns> container_, relay_;
     std::unique_ptr<Capture> capture_;
     std::unique_ptr<Helper> responder_, tunnel_far_, tunnel_near_;
     bool attached_ = false;
     void connect_uplink();
+    void connect_relay();
     void connect_container();
 };
 

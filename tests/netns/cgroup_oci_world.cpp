@@ -107,6 +107,14 @@ void make_rootfs(const std::string &dir) {
                                std::filesystem::copy_options::overwrite_existing);
 }
 
+WorldOptions container_world(const std::string &name, bool tunnel) {
+    return {.name = name, .tunnel = tunnel, .container = false, .relayed = true};
+}
+
+int beside(const World &world) {
+    return world.relay().fd();
+}
+
 std::set<std::string> arrived(World &world, std::size_t since) {
     world.capture().settle();
     std::set<std::string> seen;
@@ -156,7 +164,7 @@ Box::Box(const Runtime &runtime, World &world, const std::string &id, Plan plan)
     : runtime_(runtime), id_(id), log_(Sandbox::current().dir() + "/" + id + ".log") {
     plan.stays = true;
     const auto since = world.capture().position();
-    running_ = Background(runtime.run_words(world, id, plan), {}, log_);
+    running_ = Background(runtime.run_words(world, id, plan), {.netns = beside(world)}, log_);
     Mark first;
     first.flow(gateway4, 4000);
     EXPECT_TRUE(eventually([&] { return world.capture().count(first, since) > 0; }, 20s)) << contents(log_);

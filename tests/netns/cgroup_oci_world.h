@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Containers of real runtimes with leakbpf oci-hook in their bundles, in the network namespace of a world's
-// host: what they send comes out of eth0, the far side of which is captured. Their first process is
+// host, which is theirs: what they send comes out of eth0, is judged where that ends (World's relay), and
+// captured behind that. Their first process is
 // first_packet.c.
 #pragma once
 
@@ -37,6 +38,10 @@ constexpr Destination destinations[] = {
     {"10.9.0.1", 4000},    {"9.9.9.9", 53},        {"2001:db8:f::9", 4000}};
 constexpr std::size_t sent_by_container = std::size(destinations);
 constexpr int all_taken = (1 << sent_by_container) - 1;
+// What worlds of containers are.
+WorldOptions container_world(const std::string &name, bool tunnel = false);
+// Where runtimes and leakbpf run: beside the other end of the container's link.
+int beside(const World &world);
 // What of them and of the resolvers was seen since SINCE.
 std::set<std::string> arrived(World &world, std::size_t since);
 std::set<std::string> all_destinations();

@@ -18,7 +18,7 @@ namespace {
 // With all its files in a directory of the sandbox, and the machine's own read-only.
 class Podman : public testing::Test {
   protected:
-    World world{WorldOptions{.name = "podman", .container = false}};
+    World world{container_world("podman")};
     const std::string dir = Sandbox::current().dir() + "/podman";
 
     void SetUp() override {
@@ -80,7 +80,7 @@ class Podman : public testing::Test {
             words.push_back(name + "=" + value);
         }
         words.insert(words.end(), {"--rootfs", dir + "/rootfs", "/first"});
-        return run(words, {.timeout = 60s});
+        return run(words, {.netns = beside(world), .timeout = 60s});
     }
 };
 

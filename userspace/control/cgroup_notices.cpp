@@ -35,10 +35,14 @@ bool is_in_our_netns(pid_t process) {
 
 } // namespace
 
-std::string frames_notice(const std::string &capabilities) {
+std::string frames_notice(const std::string &capabilities, bool link) {
     const auto set = std::strtoull(capabilities.c_str(), nullptr, 16);
     const bool raw = set >> CAP_NET_RAW & 1, admin = set >> CAP_NET_ADMIN & 1;
-    if (!raw && !admin) return "";
+    if (link && admin)
+        return "its processes may have CAP_NET_ADMIN: by an ifb device in their network namespace, or one "
+               "that they make on a device of the host, frames leave that are not judged here; take that "
+               "away, or guard the host's uplink too";
+    if (link || (!raw && !admin)) return "";
     return fmt::format(
         "its processes may have {}{}{}: what they send below sockets (frames of their own, tc, "
         "tunnels) is not judged here, whether by veth, macvlan or ipvlan; take that away, or "
@@ -47,12 +51,12 @@ std::string frames_notice(const std::string &capabilities) {
 }
 
 std::vector<std::string> process_notices(const std::string &root, const std::string &path,
-                                         const Policy &policy) {
+                                         const Policy &policy, bool link) {
     const auto first = first_process(root + "/" + path);
     if (!first) return {};
     std::vector<std::string> notices;
     if (!is_in_our_netns(*first))
-        if (const auto notice = frames_notice(bounding_set(*first)); !notice.empty())
+        if (const auto notice = frames_notice(bounding_set(*first), link); !notice.empty())
             notices.push_back(path + ": " + notice);
     if (!policy.vpn_users.empty())
         notices.push_back(fmt::format("{}: sockets that are there already, and those that root makes for {}, "

@@ -10,11 +10,12 @@
 
 namespace lk {
 
-// A notice for frames that nothing of CAPABILITIES, the hexadecimal set of /proc/PID/status, keeps it from.
-std::string frames_notice(const std::string &capabilities);
+// A notice for what nothing of CAPABILITIES, the hexadecimal set of /proc/PID/status, keeps it from. LINK: its
+// link is judged.
+std::string frames_notice(const std::string &capabilities, bool link);
 
 // PATH: the cgroup's, below ROOT. None where nothing runs in it.
 std::vector<std::string> process_notices(const std::string &root, const std::string &path,
-                                         const Policy &policy);
+                                         const Policy &policy, bool link);
 
 } // namespace lk

@@ -16,6 +16,7 @@
 
 #include "base/text.h"
 #include "control/cgroup_notices.h"
+#include "control/container_links.h"
 #include "control/control.h"
 #include "control/held.h"
 #include "control/loopback_resolver.h"
@@ -186,6 +187,11 @@ Result<void> put_all(const ScopePlace &place, ScopeState &state, const std::vect
         if (const Result<CgroupId> now = cgroup_id(place.cgroup_root, wanted.cgroup.path);
             !now || now->id != wanted.cgroup.id)
             return replaced(wanted.cgroup.path);
+    for (const Wanted &wanted : all) {
+        const auto whole = judge_links(place, state, wanted.cgroup.path, answer.notices);
+        if (!whole) return whole.error();
+        if (*whole) answer.judged.push_back(wanted.cgroup.path);
+    }
     return state.tidy(tidied_each_time * all.size());
 }
 
@@ -261,7 +267,8 @@ Result<CgroupAnswer> attach_cgroups(const ScopePlace &place, const std::vector<s
     if (!answer) return answer;
     tell_of_resolver(place, policy, *answer);
     for (const std::string &path : answer->attached)
-        for (std::string &notice : process_notices(place.cgroup_root, path, policy))
+        for (std::string &notice :
+             process_notices(place.cgroup_root, path, policy, std::ranges::count(answer->judged, path) > 0))
             answer->notices.push_back(std::move(notice));
     return answer;
 }
@@ -315,6 +322,7 @@ detach_those(const ScopePlace &place,
             detached.push_back(entry->cgroup.path);
         }
         if (Result<void> removed = (*state)->remove(ids); !removed) return removed.error();
+        if (Result<void> tidied = tidy_links(place, **state); !tidied) return tidied.error();
         if (!(*state)->empty()) return detached;
     }
     if (Result<void> removed = ScopeState::remove_all(place.directory()); !removed) return removed.error();
@@ -381,6 +389,8 @@ Result<std::optional<CgroupStatus>> read_cgroups(const ScopePlace &place) {
     for (const std::string &hook : (*state)->dead_hooks())
         status.weaknesses.push_back(
             fmt::format("the hook {} of cgroups' policies is not attached: attach again", hook));
+    for (std::string &weakness : link_weaknesses(place))
+        status.weaknesses.push_back(std::move(weakness));
     for (const ScopeEntry &entry : status.entries)
         if (entry.torn)
             status.weaknesses.push_back(

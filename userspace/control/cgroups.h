@@ -18,6 +18,7 @@ Result<ScopePlace> find_scope_place(const std::string &bpffs, const std::string 
 struct CgroupAnswer {
     std::vector<std::string> attached; // paths below the root
     std::vector<std::string> notices;
+    std::vector<std::string> judged; // those of them whose processes' links are judged, with nothing beside
 };
 
 // Whose numbers --vpn-user has: those that the cgroup's processes see, or our own.

@@ -11,6 +11,7 @@ namespace skeleton {
 // In a namespace of their own: the skeleton's struct lk_cgroup is not that of leakbpf/abi.h.
 #include "cgroup.skel.h"
 #include "compat.skel.h"
+#include "frames.skel.h"
 #include "gate.skel.h"
 #include "gate_cgroup.skel.h"
 #include "lsm.skel.h"
@@ -64,6 +65,10 @@ EmbeddedObject lsm_object() {
 
 EmbeddedObject scope_object() {
     return {"lk_scope", bytes(skeleton::lk_scope__elf_bytes)};
+}
+
+EmbeddedObject frames_object() {
+    return {"lk_frames", bytes(skeleton::lk_frames__elf_bytes)};
 }
 
 std::uint64_t digest_of(const EmbeddedObject &object, std::uint64_t digest) {

@@ -24,7 +24,8 @@ EmbeddedObject gate_object();
 EmbeddedObject gate_cgroup_object();
 EmbeddedObject compat_object(); // these two need BTF
 EmbeddedObject lsm_object();
-EmbeddedObject scope_object(); // policies of cgroups; needs BTF, and has maps of its own
+EmbeddedObject scope_object();  // policies of cgroups; needs BTF, and has maps of its own
+EmbeddedObject frames_object(); // beside it, over its maps, where a container has a link to judge
 
 // Tell builds apart, no more. DIGEST: of the objects before it.
 constexpr std::uint64_t no_digest = 0xcbf29ce484222325;

@@ -156,6 +156,12 @@ Result<Fd> load_uplink_again(const Pins &pins) {
     return fd;
 }
 
+const std::string &scope_programs_name() {
+    static const auto name = fmt::format("{}{:016x}", scope_programs_prefix,
+                                         digest_of(frames_object(), digest_of(scope_object())));
+    return name;
+}
+
 bool programs_are_current(const Pins &pins) {
     auto map = RawMap::open(build_pin(pins.programs()), build_shape);
     const __u32 zero = 0;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -44,6 +45,10 @@ Result<void> want_gate_program(const Pins &pins, std::uint32_t word_map_id, Prog
 
 // The uplink's program once more over the same maps, not pinned: the kernel takes each once in a chain.
 Result<Fd> load_uplink_again(const Pins &pins);
+
+// Of the directory that has the programs for cgroups, as long as this build's are the pinned ones.
+const std::string &scope_programs_name();
+constexpr std::string_view scope_programs_prefix = "progs-";
 
 // True if the pinned programs were loaded from the very objects in this executable.
 bool programs_are_current(const Pins &pins);

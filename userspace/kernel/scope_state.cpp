@@ -17,6 +17,7 @@
 #include "kernel/cgroup_links.h"
 #include "kernel/grace.h"
 #include "kernel/removal.h"
+#include "kernel/scope_links.h"
 #include "kernel/scope_maps.h"
 #include "kernel/scope_tokens.h"
 #include "kernel/socket_cgroups.h"
@@ -41,12 +42,7 @@ const std::array scope_hooks{
     CgroupHookKind{"connect6", "lk_scope_conn6", BPF_CGROUP_INET6_CONNECT},
 };
 
-constexpr std::string_view programs_prefix = "progs-", directory_prefix = "cgroups-";
-
-const std::string &programs_name() {
-    static const auto name = fmt::format("{}{:016x}", programs_prefix, digest_of(scope_object()));
-    return name;
-}
+constexpr std::string_view directory_prefix = "cgroups-";
 
 // The text of a row: where the cgroup was, the ids of those above it and its own, and what was asked for.
 std::string place_text(const ScopeCgroup &cgroup) {
@@ -419,7 +415,7 @@ Result<Programs> open_scope_programs(const std::string &directory) {
 Result<ScopeState> ScopeState::open_or_create(const ScopePlace &place) {
     if (auto known = check_socket_cgroups(); !known) return known.error();
     const Pins pins{place.directory()};
-    const auto programs_dir = fmt::format("{}/{}", pins.dir, programs_name());
+    const auto programs_dir = fmt::format("{}/{}", pins.dir, scope_programs_name());
     auto programs = open_scope_programs(programs_dir);
     if (!programs) {
         if (auto removed = remove_tree(programs_dir); !removed) return removed.error();
@@ -454,7 +450,7 @@ Result<void> ScopeState::attach_hooks() {
             fmt::format("the hook {} of cgroups' policies is not there after it was put on", dead[0]));
     // Those of other builds end when nothing is attached of them.
     for (const auto &name : list_directory(impl_->pins.dir))
-        if (name.starts_with(programs_prefix) && name != programs_name())
+        if (name.starts_with(scope_programs_prefix) && name != scope_programs_name())
             if (auto removed = remove_tree(impl_->pins.dir + "/" + name); !removed) return removed;
     return {};
 }
@@ -518,6 +514,7 @@ bool ScopeState::empty() const {
 Result<void> ScopeState::remove_all(const std::string &directory) {
     const Pins pins{directory};
     const std::string last = "cgroup-egress";
+    ScopeLinks::open_all(directory);
     Removal removal;
     for (const auto &name : list_directory(pins.links()))
         if (name != last) removal.end_links(pins.links(), name);

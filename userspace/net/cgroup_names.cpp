@@ -140,6 +140,22 @@ std::set<std::string> processes_below(const std::string &directory) {
     return processes;
 }
 
+std::map<std::string, std::string> cgroups_by_process(const std::string &root) {
+    std::map<std::string, std::string> found;
+    std::vector<fs::path> ahead{root};
+    while (!ahead.empty()) {
+        const fs::path cgroup = std::move(ahead.back());
+        ahead.pop_back();
+        std::ifstream file(cgroup / "cgroup.procs");
+        for (std::string process; std::getline(file, process);)
+            found.insert_or_assign(process, cgroup == root ? "" : cgroup.lexically_relative(root).string());
+        std::error_code error;
+        for (fs::directory_iterator entry{cgroup, error}, end; !error && entry != end; entry.increment(error))
+            if (std::error_code gone; entry->is_directory(gone)) ahead.push_back(entry->path());
+    }
+    return found;
+}
+
 bool proc_has_own_numbers() {
     std::ifstream file("/proc/self/status");
     for (std::string line; std::getline(file, line);) {

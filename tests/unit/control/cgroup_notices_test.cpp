@@ -11,14 +11,14 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(FramesNotice, NamesWhatTheProcessesMayHave) {
-    EXPECT_EQ(frames_notice("0000000000000000"), "");
-    EXPECT_EQ(frames_notice(""), "");
-    EXPECT_EQ(frames_notice("00000000a80405fb"), ""); // Docker's without CAP_NET_RAW
-    EXPECT_THAT(frames_notice("00000000a80425fb"),
+    EXPECT_EQ(frames_notice("0000000000000000", false), "");
+    EXPECT_EQ(frames_notice("", false), "");
+    EXPECT_EQ(frames_notice("00000000a80405fb", false), ""); // Docker's without CAP_NET_RAW
+    EXPECT_THAT(frames_notice("00000000a80425fb", false),
                 AllOf(HasSubstr("CAP_NET_RAW"), Not(HasSubstr("CAP_NET_ADMIN")))); // Docker's own
-    EXPECT_THAT(frames_notice("0000000000001000"),
+    EXPECT_THAT(frames_notice("0000000000001000", false),
                 AllOf(HasSubstr("CAP_NET_ADMIN"), Not(HasSubstr("CAP_NET_RAW"))));
-    EXPECT_THAT(frames_notice("000001ffffffffff"), HasSubstr("CAP_NET_RAW and CAP_NET_ADMIN"));
+    EXPECT_THAT(frames_notice("000001ffffffffff", false), HasSubstr("CAP_NET_RAW and CAP_NET_ADMIN"));
 }
 
 } // namespace
