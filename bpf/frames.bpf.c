@@ -218,8 +218,8 @@ static __always_inline int lk_link_passes(struct __sk_buff *skb, const struct lk
 SEC("tc")
 int lk_scope_frames(struct __sk_buff *skb) {
     const struct sk_buff *packet = (const void *)skb;
-    const struct lk_scope_link_key key = {.netns_cookie = lk_cookie_of(BPF_CORE_READ(packet, dev, nd_net.net)),
-                                          .ifindex = skb->ifindex};
+    const struct lk_scope_link_key key = {
+        .netns_cookie = lk_cookie_of(BPF_CORE_READ(packet, dev, nd_net.net)), .ifindex = skb->ifindex};
     const struct lk_scope_link *link = bpf_map_lookup_elem(&lk_scope_links, &key);
     if (!link) return TC_ACT_SHOT;
     if (link->flags & LK_LINK_OPEN) return LK_NEXT;

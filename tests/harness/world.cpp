@@ -38,8 +38,8 @@ World::~World() {
 void World::connect_relay() {
     relay_ = std::make_unique<Netns>("lk-" + options_.name + "-relay");
     relay_->switch_off_bridge_netfilter();
-    host_.ip(
-        fmt::format("link add eth0 address 02:00:00:00:09:02 type veth peer name c0 netns {}", relay_->name()));
+    host_.ip(fmt::format("link add eth0 address 02:00:00:00:09:02 type veth peer name c0 netns {}",
+                         relay_->name()));
     relay_->ip(fmt::format("link add br0 type bridge mcast_snooping 0\n"
                            "link add w0 type veth peer name h0 address 02:00:00:00:09:01 netns {}\n"
                            "link set br0 addrgenmode none\nlink set c0 addrgenmode none master br0\n"

@@ -87,8 +87,8 @@ std::vector<Subject> subjects() {
     all.push_back({serve.name, serve.bytes, true});
     const auto gate = lk::gate_cgroup_object();
     all.push_back({gate.name, gate.bytes, true});
-    for (const auto &object : {lk::gate_object(), lk::compat_object(), lk::lsm_object(), lk::scope_object(),
-                               lk::frames_object()})
+    for (const auto &object :
+         {lk::gate_object(), lk::compat_object(), lk::lsm_object(), lk::scope_object(), lk::frames_object()})
         all.push_back({object.name, object.bytes, false});
     return all;
 }

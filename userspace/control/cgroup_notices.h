@@ -10,8 +10,8 @@
 
 namespace lk {
 
-// A notice for what nothing of CAPABILITIES, the hexadecimal set of /proc/PID/status, keeps it from. LINK: its
-// link is judged.
+// A notice for what nothing of CAPABILITIES, the hexadecimal set of /proc/PID/status, keeps it from. LINK:
+// its link is judged.
 std::string frames_notice(const std::string &capabilities, bool link);
 
 // PATH: the cgroup's, below ROOT. None where nothing runs in it.

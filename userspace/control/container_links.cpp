@@ -168,6 +168,9 @@ Result<bool> judge_links(const ScopePlace &place, const ScopeState &state, const
             any = true;
         }
     }
+    if (links)
+        if (auto tidied = links->tidy([&](std::uint64_t id) { return state.holds(id); }); !tidied)
+            return tidied.error();
     for (const auto &each : told)
         notices.push_back(path + ": " + each);
     return any && all;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 
 #include "kernel/clsact.h"
 #include "kernel/object_file.h"
@@ -201,6 +202,18 @@ Result<std::vector<int>> ScopeLinks::judged() const {
 Result<void> ScopeLinks::tidy(const std::function<bool(std::uint64_t)> &has_policy) {
     const auto all = judged();
     if (!all) return all.error();
+    for (const auto &name : list_directory(pins_.links())) {
+        unsigned long long cookie = 0;
+        unsigned ifindex = 0;
+        const auto format = fmt::format("{}-%llu-%u", by_tcx);
+        if (std::sscanf(name.c_str(), format.c_str(), &cookie, &ifindex) != 2) continue;
+        const auto path = fmt::format("{}/{}", pins_.links(), name);
+        const auto opened = open_pin(path);
+        const auto info = opened.error == 0 ? tcx_link_info(opened.fd.get()) : std::nullopt;
+        if (cookie == cookie_ || !info || info->target != 0) continue;
+        if (auto removed = remove_pin(path); !removed) return removed; // with its network namespace
+        if (auto erased = rows_.erase_all({{cookie, ifindex, 0}}); !erased) return erased;
+    }
     for (const int ifindex : *all) {
         lk_scope_link row{};
         if (!rows_.lookup({cookie_, static_cast<__u32>(ifindex), 0}, row)) continue;

@@ -37,7 +37,8 @@ class ScopeLinks {
     // Judges what comes in by the device, before any other program there; in place of what was said of it
     // before. SHARED: a process without a policy is behind it, too. No more than LK_LINK_SETS of SETS count.
     Result<void> judge(int ifindex, const LinkSets &sets, bool shared);
-    // Lets those be of which no cgroup has a policy any more, and clears away what devices left that are gone.
+    // Lets those be of which no cgroup has a policy any more, and clears away what devices left that are
+    // gone.
     Result<void> tidy(const std::function<bool(std::uint64_t cgroup_id)> &has_policy);
     // Devices whose frames nothing of ours judges, though they should.
     Result<std::vector<int>> dead() const;

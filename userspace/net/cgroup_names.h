@@ -28,7 +28,8 @@ CgroupNames names_of_cgroup(std::string_view path);
 // The numbers of the processes in the cgroup DIRECTORY and below it.
 std::set<std::string> processes_below(const std::string &directory);
 
-// The cgroup of every process in ROOT, relative to it; a process is in none other, whatever /proc shows of it.
+// The cgroup of every process in ROOT, relative to it; a process is in none other, whatever /proc shows of
+// it.
 std::map<std::string, std::string> cgroups_by_process(const std::string &root);
 
 // False: /proc is that of another pid namespace than this process is in, so its numbers mean other processes.

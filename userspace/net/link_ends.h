@@ -14,7 +14,7 @@ namespace lk {
 struct LinkEnd {
     int ifindex = 0; // there
     std::string name;
-    std::string kind;  // IFLA_INFO_KIND; empty: hardware
+    std::string kind;      // IFLA_INFO_KIND; empty: hardware
     int outer_ifindex = 0; // of a veth: its other end, in the caller's namespace; 0: not there
 };
 
