@@ -167,7 +167,8 @@ Result<void> ScopeLinks::judge(int ifindex, const LinkSets &sets, bool shared) {
     if (auto wanted = want_program(); !wanted) return wanted;
     const lk_scope_link_key key{cookie_, static_cast<__u32>(ifindex), 0};
     if (auto put = rows_.put(key, row_of(sets, shared)); !put) return put;
-    return attach(ifindex);
+    auto attached = attach(ifindex);
+    return attached || is_there(ifindex) ? attached : drop(ifindex); // its container ended meanwhile
 }
 
 bool ScopeLinks::is_alive(int ifindex) const {
