@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0 OR BSD-2-Clause)
 /*
- * TC ingress of the host's end of a container's link, out of the container's reach: frames that no hook of a
- * cgroup sees (packet sockets, forwarded packets, outer packets of tunnels, the kernel's own answers) meet
- * the policies of the cgroups there. What comes by such a device is the container's, whoever's socket it is.
+ * Frames that no hook of a cgroup sees (packet sockets, forwarded packets, outer packets of tunnels, the
+ * kernel's own answers) meet the policies of the cgroups at both ends of a container's link: at TC ingress of
+ * the host's end, out of the container's reach, and at tcx egress of the container's own, which is all there
+ * is where the link is no veth. What goes by such a device is the container's, whoever's socket it is.
  * No state but the fragments; nothing of ours needs to run. What is refused is dropped without a word: whom a
  * word would be for has had it from the hooks of his cgroup.
  */
@@ -89,23 +90,28 @@ static __always_inline int lk_may_ask(int alone, const struct net_device *end, c
     return alone || lk_is_private(addr) || (lk_link_knows(end, addr) & LK_AT_LINK_NEAR);
 }
 
-/* What the link says of the frame in the room. Without another end it says nothing, and nothing is own. */
-__noinline int lk_frame_look(struct __sk_buff *skb) {
+/*
+ * What the link says of the frame in the room. INSIDE: it is at the container's own end. Without such an end
+ * it says nothing, and nothing is own.
+ */
+__noinline int lk_frame_look(struct __sk_buff *skb, __u32 inside) {
     struct lk_frame *frame = lk_frame_room();
     if (!frame) return 0;
     frame->own_source = frame->own_target = frame->may_ask = frame->direct = 0;
     const struct sk_buff *packet = (const void *)skb;
     const struct net_device *device = BPF_CORE_READ(packet, dev);
-    const struct net_device *end = device ? lk_peer(device) : NULL;
+    const struct net_device *peer = device ? lk_peer(device) : NULL;
+    const struct net_device *end = inside ? device : peer, *outer = inside ? peer : device;
     if (!end) return 0;
-    const struct list_head *uppers = lk_uppers(device);
-    const int alone = BPF_CORE_READ(uppers, next) == uppers;
+    const int alone = outer && !lk_has_uppers(outer);
     struct lk_pkt *p = &frame->pkt;
     frame->own_source = lk_link_knows(end, &p->src) & LK_AT_LINK_OWN;
     if (p->shape == LK_SHAPE_ARP) {
         frame->may_ask = lk_may_ask(alone, end, &p->dst);
     } else if (p->family == 6 && p->proto == LK_PROTO_ICMPV6) {
-        frame->direct = lk_may_ask(alone, end, &p->dst);
+        /* What the host's devices say, as the host may route it on: the container gives itself any network.
+         */
+        frame->direct = outer && (lk_link_knows(outer, &p->dst) & LK_AT_LINK_NEAR);
         frame->may_ask = lk_may_ask(alone, end, &p->target);
         frame->own_target = lk_link_knows(end, &p->target) & LK_AT_LINK_OWN;
     }
@@ -128,7 +134,8 @@ static __always_inline void lk_frame_classify(const struct lk_scope *scope, cons
         const struct lk_frag *first = lk_lookup_frag(&key);
         if (first && first->expires_ns > bpf_ktime_get_ns()) facts->frag_reason = first->reason;
     } else {
-        lk_scope_classify(scope, p, frame->direct, facts);
+        const __u32 direct = frame->direct || lk_find_gw(&scope->policy, &p->dst);
+        lk_scope_classify(scope, p, direct, facts);
     }
     facts->own_source = frame->own_source;
     if (p->proto != LK_PROTO_ICMPV6 || p->type != LK_ICMPV6_NS) return;
@@ -185,14 +192,19 @@ static __always_inline int lk_slots_pass(struct __sk_buff *skb, const struct lk_
     return 1;
 }
 
+/* A set of which no policy is left says nothing: whose it was may have ended, and others are behind the link.
+ */
 static __always_inline int lk_set_passes(struct __sk_buff *skb, const __u64 *ids) {
     struct lk_places places = {};
+    int left = 0;
     for (int i = 0; i < (int)LK_SCOPE_NEST; i++) {
         const __u64 id = ids[i];
         const struct lk_scope_row *row = id ? bpf_map_lookup_elem(&lk_scope_rows, &id) : NULL;
-        if (row) places.slots[i] = lk_slot_of(row, id);
+        if (!row) continue;
+        places.slots[i] = lk_slot_of(row, id);
+        left = 1;
     }
-    return lk_slots_pass(skb, &places);
+    return left && lk_slots_pass(skb, &places);
 }
 
 /* 1: as one of the processes behind the link might send it. */
@@ -215,12 +227,19 @@ static __always_inline int lk_link_passes(struct __sk_buff *skb, const struct lk
     return shared || lk_sets_pass(skb, link);
 }
 
-SEC("tc")
-int lk_scope_frames(struct __sk_buff *skb) {
+/* The link's row is that of the host's end; of its own where no such end is known. */
+static __always_inline const struct lk_scope_link *lk_link_of(struct __sk_buff *skb, __u32 inside) {
     const struct sk_buff *packet = (const void *)skb;
-    const struct lk_scope_link_key key = {
-        .netns_cookie = lk_cookie_of(BPF_CORE_READ(packet, dev, nd_net.net)), .ifindex = skb->ifindex};
-    const struct lk_scope_link *link = bpf_map_lookup_elem(&lk_scope_links, &key);
+    const struct net_device *device = BPF_CORE_READ(packet, dev);
+    const struct net_device *peer = inside ? lk_peer(device) : NULL, *at = peer ? peer : device;
+    const struct lk_scope_link_key key = {.netns_cookie = lk_cookie_of(BPF_CORE_READ(at, nd_net.net)),
+                                          .ifindex = BPF_CORE_READ(at, ifindex),
+                                          .inside = inside && !peer};
+    return bpf_map_lookup_elem(&lk_scope_links, &key);
+}
+
+static __always_inline int lk_judge_frame(struct __sk_buff *skb, __u32 inside) {
+    const struct lk_scope_link *link = lk_link_of(skb, inside);
     if (!link) return TC_ACT_SHOT;
     if (link->flags & LK_LINK_OPEN) return LK_NEXT;
     if (lk_frame_parse(skb) && (__u32)(skb->data_end - skb->data) < skb->len) {
@@ -230,9 +249,19 @@ int lk_scope_frames(struct __sk_buff *skb) {
     }
     const struct lk_frame *frame = lk_frame_room();
     if (!frame) return TC_ACT_SHOT;
-    lk_frame_look(skb);
+    lk_frame_look(skb, inside);
     if (!lk_link_passes(skb, link)) return TC_ACT_SHOT;
-    return lk_is_stray(skb, &frame->pkt) ? TC_ACT_SHOT : LK_NEXT;
+    return lk_strays(skb, &frame->pkt) ? TC_ACT_SHOT : LK_NEXT; /* whoever's: the container may rewrite */
+}
+
+SEC("tc")
+int lk_scope_frames(struct __sk_buff *skb) {
+    return lk_judge_frame(skb, 0);
+}
+
+SEC("tc")
+int lk_scope_inside(struct __sk_buff *skb) {
+    return lk_judge_frame(skb, 1);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -83,6 +83,11 @@ static __always_inline const struct list_head *lk_uppers(const struct net_device
     return __builtin_preserve_access_index(&device->adj_list.upper);
 }
 
+static __always_inline int lk_has_uppers(const struct net_device *device) {
+    const struct list_head *uppers = lk_uppers(device);
+    return BPF_CORE_READ(uppers, next) != uppers;
+}
+
 /* The same, of this device or one directly on top of it. */
 __noinline int lk_link_carries(__u64 device, __u64 high, __u64 low) {
     const struct list_head *head = lk_uppers((const void *)(long)device);

@@ -7,7 +7,7 @@
  * such packet counts as stray there. And the type by which a frame is cut into segments comes from the
  * sender, not from the frame.
  *
- * Packets of internet sockets are the kernel's own work and are not looked at.
+ * Packets of internet sockets are the kernel's own work and are not looked at on an uplink.
  */
 #ifndef LEAKBPF_BPF_STRAY_H
 #define LEAKBPF_BPF_STRAY_H
@@ -70,15 +70,19 @@ static __always_inline int lk_checksum_strays(struct __sk_buff *skb, const struc
 #endif
 
 /* Not 0: what was read of this packet is not what would leave, or it cannot be told. */
-static __always_inline int lk_is_stray(struct __sk_buff *skb, const struct lk_pkt *pkt) {
-    const struct bpf_sock *sk = skb->sk;
-    if (sk && (sk->family == 2 || sk->family == 10)) return 0; /* AF_INET, AF_INET6 */
-
+static __always_inline int lk_strays(struct __sk_buff *skb, const struct lk_pkt *pkt) {
     if (skb->gso_size) {
         __u16 type = LK_NTOHS(skb->protocol);
         if (pkt->vlan_tags ? type != 0x8100 && type != 0x88a8 : type != pkt->ethertype) return 1;
     }
     return lk_checksum_strays(skb, pkt);
+}
+
+/* The same, where nobody has rewritten what an internet socket sent. */
+static __always_inline int lk_is_stray(struct __sk_buff *skb, const struct lk_pkt *pkt) {
+    const struct bpf_sock *sk = skb->sk;
+    if (sk && (sk->family == 2 || sk->family == 10)) return 0; /* AF_INET, AF_INET6 */
+    return lk_strays(skb, pkt);
 }
 
 #endif

@@ -67,17 +67,18 @@ struct lk_scope {
 LK_ASSERT_SIZE(struct lk_scope, 456);
 
 /*
- * The host's end of a link to a network namespace: whose frames come in there. A set names the cgroups with a
- * policy over one of the processes in that namespace, the outermost first; 0 behind the last. A policy that
- * is gone is none of the set's any more.
+ * A link to a network namespace: whose frames come by it. It goes by the host's end, or where that is not
+ * known to the kernel's veth, by the container's own. A set names the cgroups with a policy over one of the
+ * processes in that namespace, the outermost first; 0 behind the last. A policy that is gone is none of the
+ * set's any more.
  */
 #define LK_SCOPE_LINKS 65536u
 #define LK_LINK_SETS   8u
 
 struct lk_scope_link_key {
-    __u64 netns_cookie; /* of the network namespace of the host's end */
+    __u64 netns_cookie; /* of the network namespace in which that end is */
     __u32 ifindex;
-    __u32 pad;
+    __u32 inside; /* 1: the container's own end */
 };
 LK_ASSERT_SIZE(struct lk_scope_link_key, 16);
 

@@ -72,14 +72,29 @@ class Frames : public testing::Test {
         return world.capture().count(mark, since);
     }
     // A datagram by a packet socket.
-    std::size_t frame(const Ip &src, const Ip &dst, const Cgroup *where = nullptr) {
+    std::size_t frame(const Ip &src, const Ip &dst, const Cgroup *where = nullptr,
+                      const std::string &device = "eth0") {
         return seen(
             [&](std::uint16_t port, const Bytes &token) {
                 const Bytes packet = harness::ip(src, dst, IPPROTO_UDP, udp(src, dst, 4000, port, token));
-                inject("eth0",
+                inject(device,
                        {ethernet(seat.next_mac, seat.mac, src.family == 4 ? 0x0800 : 0x86dd, packet)});
             },
             where);
+    }
+    static void nothing_is_left() {
+        for (const std::string &pin : pins())
+            for (const char *kind : {"/frame", "/inside-", "/own-"})
+                EXPECT_EQ(pin.find(kind), std::string::npos) << pin;
+    }
+    // Somebody takes the only program off a device's chain.
+    static void take_off(const Netns &netns, const char *device, std::uint32_t direction) {
+        netns.inside([&] {
+            const auto chain = tcx::chain(static_cast<int>(if_nametoindex(device)), direction);
+            ASSERT_TRUE(chain && chain->size() == 1) << device;
+            const Fd link(bpf_link_get_fd_by_id(chain->front().link_id));
+            ASSERT_EQ(bpf_link_detach(link.get()), 0);
+        });
     }
     // One of the kernel's own making.
     std::size_t datagram(const Ip &dst, std::size_t length = 0, const Cgroup *where = nullptr,
@@ -149,6 +164,28 @@ TEST_F(Frames, ItAsksForItsLinkAlone) {
     EXPECT_FALSE(asks(own, other));
 }
 
+// Neighbour discovery is no letter to the world: the host might route it on, and the container gives itself
+// any network.
+TEST_F(Frames, NeighbourDiscoveryStaysOnTheLink) {
+    const auto advertises = [&](const Ip &dst) {
+        return seen([&](std::uint16_t, const Bytes &token) {
+            const Bytes rest = own_v6.bytes() + "\2\4" + token.substr(0, 16) + filler(14);
+            const Bytes packet = harness::ip(own_v6, dst, IPPROTO_ICMPV6,
+                                             harness::icmp(own_v6, dst, 136, 0, 0, rest), {.hops = 255});
+            inject("eth0", {ethernet(seat.next_mac, seat.mac, 0x86dd, packet)});
+        });
+    };
+    world.host().ip("addr add 2001:db8:f:8000::1/64 dev eth0 nodad");
+    EXPECT_EQ(advertises(other_v6), 1u);
+    ASSERT_EQ(guard({"--gw", gateway_v6.str()}).status, 0);
+    EXPECT_EQ(advertises(other_v6), 0u);
+    EXPECT_EQ(advertises(Ip::of("fd00:1::7")), 0u);
+    EXPECT_EQ(advertises(gateway_v6), 1u);
+    EXPECT_EQ(advertises(Ip::of("fe80::1")), 1u);
+    world.relay().ip("addr add 2001:db8:f:8000::2/64 dev br0 nodad"); // the host's own word
+    EXPECT_EQ(advertises(other_v6), 1u);
+}
+
 TEST_F(Frames, FragmentsFollowTheirFirst) {
     ASSERT_EQ(guard({"--gw", gateway.str(), "--gw", gateway_v6.str()}).status, 0);
     EXPECT_EQ(datagram(gateway, 3000), 2u); // the token stands in the first and in the last
@@ -187,6 +224,7 @@ TEST_F(Frames, ThoseWhoShareALinkKeepTheirOwn) {
     EXPECT_EQ(frame(own, gateway, &beside), 0u);
     ASSERT_EQ(leakbpf({"detach", "--cgroup", "beside-frames"}).status, 0);
     EXPECT_EQ(frame(own, other), 0u);
+    EXPECT_EQ(frame(own, gateway, &beside), 1u);
     second.reset();
 }
 
@@ -206,12 +244,7 @@ TEST_F(Frames, TheHookGoesWithThePolicyAndIsMissedBefore) {
     ASSERT_EQ(guard({"--gw", gateway.str()}).status, 0);
     EXPECT_EQ(frame(own, other), 0u);
     if (tcx::available()) {
-        world.relay().inside([&] {
-            const auto chain = tcx::chain(static_cast<int>(if_nametoindex("c0")), tcx::ingress);
-            ASSERT_TRUE(chain && chain->size() == 1);
-            const Fd link(bpf_link_get_fd_by_id(chain->front().link_id));
-            ASSERT_EQ(bpf_link_detach(link.get()), 0);
-        });
+        take_off(world.relay(), "c0", tcx::ingress);
         EXPECT_NE(leakbpf({"status", "--cgroups"}).out.find("c0"), std::string::npos);
         ASSERT_EQ(guard({"--gw", gateway.str()}).status, 0);
     }
@@ -219,8 +252,70 @@ TEST_F(Frames, TheHookGoesWithThePolicyAndIsMissedBefore) {
     EXPECT_EQ(frame(own, other), 0u);
     ASSERT_EQ(leakbpf({"detach", "--cgroup", "in-frames"}).status, 0);
     EXPECT_EQ(frame(own, other), 1u);
-    for (const std::string &pin : pins())
-        EXPECT_EQ(pin.find("/frame"), std::string::npos) << pin;
+    nothing_is_left();
+}
+
+TEST_F(Frames, ALinkThatCameLaterIsMissed) {
+    ASSERT_EQ(guard({"--gw", gateway.str()}).status, 0);
+    EXPECT_EQ(leakbpf({"status", "--cgroups"}).out.find("late0"), std::string::npos);
+    world.relay().ip("link add late0 type veth peer name late1\nlink set late1 netns " + world.host().name());
+    EXPECT_NE(leakbpf({"status", "--cgroups"}).out.find("late0"), std::string::npos);
+    ASSERT_EQ(guard({"--gw", gateway.str()}).status, 0);
+    EXPECT_EQ(leakbpf({"status", "--cgroups"}).out.find("late0"), std::string::npos);
+}
+
+TEST_F(Frames, EitherEndIsEnough) {
+    if (!tcx::available()) GTEST_SKIP() << "no tcx (6.6)";
+    const std::vector<std::string> policy{"--gw",           gateway.str(), "--gw",
+                                          gateway_v6.str(), "--vpn-user",  std::to_string(vpn_user)};
+    const auto holds = [&](const char *which) {
+        SCOPED_TRACE(which);
+        EXPECT_EQ(frame(own, other), 0u);
+        EXPECT_EQ(frame(own_v6, other_v6), 0u);
+        EXPECT_EQ(frame(foreign, gateway), 0u);
+        EXPECT_FALSE(asks(own, other));
+        EXPECT_EQ(frame(own, gateway), 1u);
+        EXPECT_EQ(frame(own_v6, gateway_v6), 1u);
+        EXPECT_TRUE(asks(own, gateway));
+        EXPECT_EQ(datagram(gateway, 3000), 2u);
+        EXPECT_EQ(datagram(other, 3000, nullptr, vpn_user), 2u);
+    };
+    ASSERT_EQ(guard(policy).status, 0);
+    holds("both");
+    take_off(world.host(), "eth0", tcx::egress);
+    EXPECT_NE(leakbpf({"status", "--cgroups"}).out.find("second program"), std::string::npos);
+    holds("the host's");
+    ASSERT_EQ(guard(policy).status, 0);
+    EXPECT_EQ(leakbpf({"status", "--cgroups"}).out.find("second program"), std::string::npos);
+    take_off(world.relay(), "c0", tcx::ingress);
+    holds("the container's");
+    take_off(world.host(), "eth0", tcx::egress);
+    EXPECT_EQ(frame(own, other), 1u);
+    ASSERT_EQ(guard(policy).status, 0);
+    holds("both again");
+}
+
+// A macvlan on a device of the host leads past the host's end of any other link.
+TEST_F(Frames, ADeviceWithoutAnotherEndIsJudgedAtItsOwn) {
+    if (!tcx::available()) GTEST_SKIP() << "no tcx (6.6)";
+    world.relay().ip("link add mv9 link br0 type macvlan mode bridge\nlink set mv9 netns " +
+                     world.host().name());
+    world.host().ip("addr add 10.9.0.3/24 dev mv9\nlink set mv9 up");
+    const Ip there = Ip::of("10.9.0.3");
+    EXPECT_EQ(frame(there, other, nullptr, "mv9"), 1u);
+    const Output output = guard({"--gw", gateway.str()});
+    ASSERT_EQ(output.status, 0) << output.err;
+    EXPECT_NE(output.out.find("mv9 (macvlan) are judged there alone"), std::string::npos)
+        << output.out << output.err;
+    EXPECT_EQ(frame(there, other, nullptr, "mv9"), 0u);
+    EXPECT_EQ(frame(foreign, gateway, nullptr, "mv9"), 0u);
+    EXPECT_EQ(frame(there, gateway, nullptr, "mv9"), 1u);
+    ASSERT_EQ(guard({"--gw", other.str()}).status, 0);
+    EXPECT_EQ(frame(there, other, nullptr, "mv9"), 1u);
+    EXPECT_EQ(frame(there, gateway, nullptr, "mv9"), 0u);
+    ASSERT_EQ(leakbpf({"detach", "--cgroup", "in-frames"}).status, 0);
+    EXPECT_EQ(frame(there, gateway, nullptr, "mv9"), 1u);
+    nothing_is_left();
 }
 
 // Forged lengths, which a bridge without netfilter passes on.

@@ -316,13 +316,14 @@ detach_those(const ScopePlace &place,
         if (!entries) return entries.error();
         const Chosen chosen = choose(*entries);
         if (!chosen) return chosen.error();
-        std::vector<std::uint64_t> ids;
+        std::vector<std::uint64_t> ids, freed;
         for (const ScopeEntry *entry : *chosen) {
             ids.push_back(entry->cgroup.id);
+            if (!entry->gone) freed.push_back(entry->cgroup.id);
             detached.push_back(entry->cgroup.path);
         }
         if (Result<void> removed = (*state)->remove(ids); !removed) return removed.error();
-        if (Result<void> tidied = tidy_links(place, **state); !tidied) return tidied.error();
+        if (Result<void> tidied = tidy_links(place, **state, freed); !tidied) return tidied.error();
         if (!(*state)->empty()) return detached;
     }
     if (Result<void> removed = ScopeState::remove_all(place.directory()); !removed) return removed.error();
@@ -389,7 +390,10 @@ Result<std::optional<CgroupStatus>> read_cgroups(const ScopePlace &place) {
     for (const std::string &hook : (*state)->dead_hooks())
         status.weaknesses.push_back(
             fmt::format("the hook {} of cgroups' policies is not attached: attach again", hook));
-    for (std::string &weakness : link_weaknesses(place))
+    std::vector<std::string> paths;
+    for (const ScopeEntry &entry : status.entries)
+        if (!entry.gone) paths.push_back(entry.cgroup.path);
+    for (std::string &weakness : link_weaknesses(place, paths))
         status.weaknesses.push_back(std::move(weakness));
     for (const ScopeEntry &entry : status.entries)
         if (entry.torn)

@@ -17,10 +17,12 @@ namespace lk {
 Result<bool> judge_links(const ScopePlace &place, const ScopeState &state, const std::string &path,
                          std::vector<std::string> &notices);
 
-// Where policies are gone: lets the links be that none of the rest is for.
-Result<void> tidy_links(const ScopePlace &place, const ScopeState &state);
+// Where policies are gone: lets the links be that none of the rest is for. FREED: cgroups that were let go
+// and live on.
+Result<void> tidy_links(const ScopePlace &place, const ScopeState &state,
+                        const std::vector<std::uint64_t> &freed);
 
-// Sentences: links whose frames should be judged and are not.
-std::vector<std::string> link_weaknesses(const ScopePlace &place);
+// Sentences: links whose frames should be judged and are not. PATHS: of the cgroups that have a policy.
+std::vector<std::string> link_weaknesses(const ScopePlace &place, const std::vector<std::string> &paths);
 
 } // namespace lk

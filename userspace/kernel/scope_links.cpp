@@ -24,6 +24,7 @@ namespace lk {
 namespace {
 
 constexpr const char *by_tcx = "frames", *by_filter = "framefilter", *own_qdisc = "frameqdisc";
+constexpr const char *at_other_end = "inside", *at_only_end = "own";
 
 using LinkRows = Map<lk_scope_link_key, lk_scope_link>;
 
@@ -46,21 +47,23 @@ bool is_there(int ifindex) {
     return if_indextoname(static_cast<unsigned>(ifindex), name.data()) != nullptr;
 }
 
-// The tcx link pinned at PATH, if it is still on this device.
-Fd living_link(const std::string &path, int ifindex) {
-    auto opened = open_pin(path);
-    if (opened.error != 0) return Fd{};
-    const auto info = tcx_link_info(opened.fd.get());
-    return info && info->target == static_cast<std::uint64_t>(ifindex) ? std::move(opened.fd) : Fd{};
+// Whether the pinned link still hangs on a device, in whatever network namespace.
+bool hangs(const std::string &path) {
+    const auto opened = open_pin(path);
+    const auto info = opened.error == 0 ? tcx_link_info(opened.fd.get()) : std::nullopt;
+    return info && info->target != 0;
 }
 
-bool has_filter(int ifindex, std::uint32_t program_id) {
+// Of those in clsact's ingress, which the kernel names in the order in which they run.
+bool filter_is_first(int ifindex) {
     const auto rtnl = Rtnl::open();
     if (!rtnl) return false;
     const auto filters = rtnl->filters(ifindex, clsact_ingress);
-    return filters && std::ranges::any_of(*filters, [&](const TcObject &filter) {
-               return program_id ? filter.bpf_id == program_id : is_named(filter, frames_program);
-           });
+    if (!filters || filters->empty()) return false;
+    const auto first = std::ranges::min_element(*filters, {}, [](const TcObject &filter) {
+        return std::pair(filter.priority(), !is_named(filter, frames_program));
+    });
+    return is_named(*first, frames_program);
 }
 
 Result<void> end_filter(int ifindex) {
@@ -68,16 +71,10 @@ Result<void> end_filter(int ifindex) {
         ifindex, [](const TcObject &filter) { return is_named(filter, frames_program); }, Direction::ingress);
 }
 
-Result<void> pin_at(int fd, const std::string &path) {
-    if (auto removed = remove_pin(path); !removed) return removed;
-    if (bpf_obj_pin(fd, path.c_str()) != 0) return system_error("cannot pin " + path, errno);
-    return {};
-}
-
 } // namespace
 
-std::string ScopeLinks::pin(const char *what, int ifindex) const {
-    return fmt::format("{}/{}-{}-{}", pins_.links(), what, cookie_, ifindex);
+std::string ScopeLinks::pin(const char *what, const lk_scope_link_key &key) const {
+    return fmt::format("{}/{}-{}-{}", pins_.links(), what, key.netns_cookie, key.ifindex);
 }
 
 Result<ScopeLinks> ScopeLinks::open(const std::string &directory) {
@@ -89,148 +86,192 @@ Result<ScopeLinks> ScopeLinks::open(const std::string &directory) {
     return ScopeLinks{pins, *cookie, *std::move(rows)};
 }
 
-// Puts the program in place of an older build's, in whatever network namespace. One that will not have it
-// goes on with that.
-void ScopeLinks::renew(int program_fd) const {
+// Puts the programs in place of an older build's, in whatever network namespace. A device that will not have
+// them goes on with those.
+void ScopeLinks::renew() const {
     for (const auto &name : list_directory(pins_.links())) {
-        if (!name.starts_with(fmt::format("{}-", by_tcx))) continue;
+        const bool outer = name.starts_with(fmt::format("{}-", by_tcx));
+        if (!outer && !name.starts_with(fmt::format("{}-", at_other_end)) &&
+            !name.starts_with(fmt::format("{}-", at_only_end)))
+            continue;
         if (const auto link = open_pin(fmt::format("{}/{}", pins_.links(), name)); link.error == 0)
-            (void)bpf_link_update(link.fd.get(), program_fd, nullptr);
+            (void)bpf_link_update(link.fd.get(), (outer ? outer_ : inside_).program.fd.get(), nullptr);
     }
 }
 
-Result<void> ScopeLinks::want_program() {
-    if (program_.fd) return {};
-    const auto directory = fmt::format("{}/{}", pins_.dir, scope_programs_name());
-    const auto path = fmt::format("{}/{}", directory, frames_program);
+Result<void> ScopeLinks::want_program(FrameHook &hook, const std::string &directory) {
+    const auto path = fmt::format("{}/{}", directory, hook.name);
     auto opened = open_pin(path);
-    if (opened.error == ENOENT) {
-        if (auto loaded = load_and_pin(frames_object(), pins_, directory); !loaded) return loaded;
-        opened = open_pin(path);
-        if (opened.error == 0) renew(opened.fd.get());
-    }
     if (opened.error != 0) return system_error("cannot open " + path, opened.error);
     const auto info = program_info(opened.fd.get());
-    if (!info || info->name != frames_program) return failure(path + " is not our program");
-    program_ = {std::move(opened.fd), info->id};
+    if (!info || info->name != hook.name) return failure(path + " is not our program");
+    hook.program = {std::move(opened.fd), info->id};
     return {};
 }
 
-// The kernel takes a program once in a chain: its double stands in while the old link goes.
-Result<void> ScopeLinks::put_first(int ifindex, const Fd &old) {
-    auto object = load_object(frames_object(), pins_.maps());
-    if (!object) return object.error();
-    const auto *stand_in = bpf_object__find_program_by_name(object->get(), frames_program);
-    const int created =
-        stand_in ? tcx::create_link(bpf_program__fd(stand_in), ifindex, tcx::ingress) : -ENOENT;
-    if (created < 0)
-        return system_error(fmt::format("cannot attach to the head of device {}", ifindex), -created);
-    const Fd link{created};
-    const auto path = pin(by_tcx, ifindex), beside = path + "-new";
-    if (auto pinned = pin_at(link.get(), beside); !pinned) return pinned;
-    if (auto moved = move_path(beside, path); !moved) return moved;
-    if (bpf_link_detach(old.get()) != 0 || bpf_link_update(link.get(), program_.fd.get(), nullptr) != 0)
-        return system_error(fmt::format("cannot replace the program on device {}", ifindex), errno);
+Result<void> ScopeLinks::want_programs() {
+    if (outer_.program.fd) return {};
+    const auto directory = fmt::format("{}/{}", pins_.dir, scope_programs_name());
+    const bool fresh = !path_exists(fmt::format("{}/{}", directory, frames_program)) ||
+                       !path_exists(fmt::format("{}/{}", directory, inside_program));
+    if (fresh)
+        if (auto loaded = load_and_pin(frames_object(), pins_, directory); !loaded) return loaded;
+    if (auto wanted = want_program(inside_, directory); !wanted) return wanted;
+    if (auto wanted = want_program(outer_, directory); !wanted) return wanted;
+    if (fresh) renew();
     return {};
 }
 
 Result<void> ScopeLinks::attach(int ifindex) {
-    const auto path = pin(by_tcx, ifindex);
-    if (const Fd old = living_link(path, ifindex)) {
-        const auto info = tcx_link_info(old.get());
-        if (info->program_id != program_.id && bpf_link_update(old.get(), program_.fd.get(), nullptr) != 0)
-            return system_error(fmt::format("cannot replace the program on device {}", ifindex), errno);
-        const auto chain = tcx::chain(ifindex, tcx::ingress);
-        if (chain && !chain->empty() && chain->front().program_id != program_.id)
-            return put_first(ifindex, old);
-        return {};
-    }
-    int created = tcx::create_link(program_.fd.get(), ifindex, tcx::ingress);
-    if (created == -EEXIST) // whoever made it was killed before it had a pin
-        for (const auto &entry : tcx::chain(ifindex, tcx::ingress).value_or(std::vector<tcx::Entry>{}))
-            if (entry.program_id == program_.id && entry.link_id != 0)
-                created = bpf_link_get_fd_by_id(entry.link_id);
-    if (created >= 0) {
-        const Fd link{created};
-        if (auto pinned = pin_at(link.get(), path); !pinned) return pinned;
-        return end_filter(ifindex);
-    }
-    if (created != -EINVAL)
-        return system_error(fmt::format("cannot attach to device {} by tcx", ifindex), -created);
-    if (auto pinned = pin_at(program_.fd.get(), pin(by_filter, ifindex)); !pinned) return pinned;
+    const auto key = outer_key(ifindex);
+    const auto by_link = attach_first(outer_, pins_, ifindex, pin(by_tcx, key));
+    if (!by_link) return by_link.error();
+    if (*by_link) return end_filter(ifindex);
+    if (auto pinned = pin_at(outer_.program.fd.get(), pin(by_filter, key)); !pinned) return pinned;
     return attach_clsact(
-        ifindex, program_.fd.get(), [&] { return make_directory(pin(own_qdisc, ifindex)); },
+        ifindex, outer_.program.fd.get(), [&] { return make_directory(pin(own_qdisc, key)); },
         Direction::ingress, frames_program);
 }
 
-Result<void> ScopeLinks::judge(int ifindex, const LinkSets &sets, bool shared) {
-    if (auto wanted = want_program(); !wanted) return wanted;
-    const lk_scope_link_key key{cookie_, static_cast<__u32>(ifindex), 0};
-    if (auto put = rows_.put(key, row_of(sets, shared)); !put) return put;
+Result<bool> ScopeLinks::judge(int ifindex, const LinkSets &sets, bool shared) {
+    if (auto wanted = want_programs(); !wanted) return wanted.error();
+    const auto key = outer_key(ifindex);
+    if (auto put = rows_.put(key, row_of(sets, shared)); !put) return put.error();
     auto attached = attach(ifindex);
-    return attached || is_there(ifindex) ? attached : drop(ifindex); // its container ended meanwhile
+    if (attached) return is_first(ifindex) || !is_there(ifindex);
+    if (!is_there(ifindex)) attached = drop(key); // its container ended meanwhile
+    return attached ? Result<bool>(true) : attached.error();
 }
 
-bool ScopeLinks::is_alive(int ifindex) const {
-    return living_link(pin(by_tcx, ifindex), ifindex) ||
-           (path_exists(pin(by_filter, ifindex)) && has_filter(ifindex, 0));
-}
-
-Result<void> ScopeLinks::drop(int ifindex) {
-    const auto path = pin(by_tcx, ifindex);
-    if (const auto opened = open_pin(path); opened.error == 0) bpf_link_detach(opened.fd.get());
-    if (auto removed = remove_pin(path); !removed) return removed;
-    if (path_exists(pin(by_filter, ifindex)) && is_there(ifindex)) {
-        if (auto ended = end_filter(ifindex); !ended) return ended;
-        if (path_exists(pin(own_qdisc, ifindex)))
-            if (auto removed = remove_empty_clsact(ifindex); !removed) return removed;
-    }
-    if (auto removed = remove_tree(pin(own_qdisc, ifindex)); !removed) return removed;
-    if (auto removed = remove_pin(pin(by_filter, ifindex)); !removed) return removed;
-    return rows_.erase_all({{cookie_, static_cast<__u32>(ifindex), 0}});
-}
-
-Result<std::vector<int>> ScopeLinks::judged() const {
-    std::vector<int> all;
-    auto read = rows_.for_each([&](const lk_scope_link_key &key, const lk_scope_link &) {
-        if (key.netns_cookie == cookie_) all.push_back(static_cast<int>(key.ifindex));
+Result<void> ScopeLinks::judge_inside(int netns, int ifindex, int outer_ifindex) {
+    if (auto wanted = want_programs(); !wanted) return wanted;
+    const auto path = pin(at_other_end, outer_key(outer_ifindex));
+    Result<bool> attached = false;
+    auto seen = in_netns(netns, [&] {
+        attached = attach_first(inside_, pins_, ifindex, path);
+        if (!attached && !is_there(ifindex)) attached = false; // its container ended meanwhile
     });
+    if (!seen) return seen;
+    return attached ? Result<void>{} : attached.error();
+}
+
+Result<bool> ScopeLinks::judge_own(int netns, int ifindex, const LinkSets &sets, bool shared) {
+    if (!tcx::available()) return false;
+    if (auto wanted = want_programs(); !wanted) return wanted.error();
+    Result<bool> attached = false;
+    auto seen = in_netns(netns, [&] {
+        const auto cookie = netns_cookie();
+        if (!cookie) return void(attached = cookie.error());
+        const lk_scope_link_key key{*cookie, static_cast<__u32>(ifindex), 1};
+        if (auto put = rows_.put(key, row_of(sets, shared)); !put) return void(attached = put.error());
+        attached = attach_first(inside_, pins_, ifindex, pin(at_only_end, key));
+        if (is_there(ifindex)) return;
+        const auto dropped = drop(key); // its container ended meanwhile
+        attached = dropped ? Result<bool>(false) : dropped.error();
+    });
+    if (!seen) return seen.error();
+    return attached;
+}
+
+bool ScopeLinks::is_first(int ifindex) const {
+    const auto key = outer_key(ifindex);
+    if (const Fd link = living_link(pin(by_tcx, key), ifindex, outer_.chain)) {
+        const auto info = tcx_link_info(link.get());
+        const auto chain = tcx::chain(ifindex, outer_.chain);
+        return info && chain && !chain->empty() && chain->front().link_id == info->id;
+    }
+    return path_exists(pin(by_filter, key)) && filter_is_first(ifindex);
+}
+
+Result<void> ScopeLinks::drop(const lk_scope_link_key &key) {
+    const int ifindex = static_cast<int>(key.ifindex);
+    const std::vector<const char *> links =
+        key.inside ? std::vector{at_only_end} : std::vector{by_tcx, at_other_end};
+    for (const char *what : links)
+        for (const char *also : {"", "-new"}) // of an attach that was killed
+            if (auto detached = detach_pinned(pin(what, key) + also); !detached) return detached;
+    if (!key.inside && key.netns_cookie == cookie_) {
+        if (path_exists(pin(by_filter, key)) && is_there(ifindex)) {
+            if (auto ended = end_filter(ifindex); !ended) return ended;
+            if (path_exists(pin(own_qdisc, key)))
+                if (auto removed = remove_empty_clsact(ifindex); !removed) return removed;
+        }
+        if (auto removed = remove_tree(pin(own_qdisc, key)); !removed) return removed;
+        if (auto removed = remove_pin(pin(by_filter, key)); !removed) return removed;
+    }
+    return rows_.erase_all({key});
+}
+
+Result<std::vector<lk_scope_link_key>> ScopeLinks::keys() const {
+    std::vector<lk_scope_link_key> all;
+    auto read =
+        rows_.for_each([&](const lk_scope_link_key &key, const lk_scope_link &) { all.push_back(key); });
     if (!read) return read.error();
-    std::ranges::sort(all);
     return all;
 }
 
-Result<void> ScopeLinks::tidy(const std::function<bool(std::uint64_t)> &has_policy) {
-    const auto all = judged();
+Result<std::vector<int>> ScopeLinks::judged() const {
+    const auto all = keys();
     if (!all) return all.error();
-    for (const auto &name : list_directory(pins_.links())) {
-        unsigned long long cookie = 0;
-        unsigned ifindex = 0;
-        const auto format = fmt::format("{}-%llu-%u", by_tcx);
-        if (std::sscanf(name.c_str(), format.c_str(), &cookie, &ifindex) != 2) continue;
-        const auto path = fmt::format("{}/{}", pins_.links(), name);
-        const auto opened = open_pin(path);
-        const auto info = opened.error == 0 ? tcx_link_info(opened.fd.get()) : std::nullopt;
-        if (cookie == cookie_ || !info || info->target != 0) continue;
-        if (auto removed = remove_pin(path); !removed) return removed; // with its network namespace
-        if (auto erased = rows_.erase_all({{cookie, ifindex, 0}}); !erased) return erased;
+    std::vector<int> here;
+    for (const auto &key : *all)
+        if (!key.inside && key.netns_cookie == cookie_) here.push_back(static_cast<int>(key.ifindex));
+    std::ranges::sort(here);
+    return here;
+}
+
+// Not one that was merely moved, which its link tells. Of those in other network namespaces nothing else
+// does.
+bool ScopeLinks::is_gone(const lk_scope_link_key &key) const {
+    const auto path = pin(key.inside ? at_only_end : by_tcx, key);
+    const bool here = !key.inside && key.netns_cookie == cookie_;
+    if (here && is_there(static_cast<int>(key.ifindex))) return false;
+    return path_exists(path) ? !hangs(path) : here;
+}
+
+Result<void> ScopeLinks::tidy_one(const lk_scope_link_key &key, const HasPolicy &has_policy,
+                                  const HasPolicy &is_free) {
+    if (is_gone(key)) return drop(key);
+    lk_scope_link row{};
+    if (!rows_.lookup(key, row)) return {};
+    const auto has = [](const auto &set, const HasPolicy &what) {
+        return std::ranges::any_of(set, [&](std::uint64_t id) { return id && what(id); });
+    };
+    if (std::ranges::none_of(row.sets, [&](const auto &set) { return has(set, has_policy); })) {
+        const auto path = pin(key.inside ? at_only_end : by_tcx, key);
+        if (key.netns_cookie == cookie_ || path_exists(path)) return drop(key);
+        row = {};
+        row.flags = LK_LINK_OPEN; // its filter is for those to take off who are there
+        return rows_.put(key, row);
     }
-    for (const int ifindex : *all) {
-        lk_scope_link row{};
-        if (!rows_.lookup({cookie_, static_cast<__u32>(ifindex), 0}, row)) continue;
-        const auto needs = [&](const auto &set) {
-            return std::ranges::any_of(set, [&](std::uint64_t id) { return id && has_policy(id); });
-        };
-        if (is_there(ifindex) && std::ranges::any_of(row.sets, needs)) continue;
-        if (auto dropped = drop(ifindex); !dropped) return dropped;
-    }
+    const auto freed = [&](const auto &set) { return !has(set, has_policy) && has(set, is_free); };
+    if ((row.flags & LK_LINK_SHARED) || std::ranges::none_of(row.sets, freed)) return {};
+    row.flags |= LK_LINK_SHARED;
+    return rows_.put(key, row);
+}
+
+Result<void> ScopeLinks::tidy(const HasPolicy &has_policy, const HasPolicy &is_free) {
+    const auto all = keys();
+    if (!all) return all.error();
+    for (const auto &key : *all)
+        if (auto tidied = tidy_one(key, has_policy, is_free); !tidied) return tidied;
     return {};
 }
 
 Result<std::vector<int>> ScopeLinks::dead() const {
     auto all = judged();
     if (!all) return all;
-    std::erase_if(*all, [&](int ifindex) { return !is_there(ifindex) || is_alive(ifindex); });
+    std::erase_if(*all, [&](int ifindex) { return !is_there(ifindex) || is_first(ifindex); });
+    return all;
+}
+
+Result<std::vector<int>> ScopeLinks::dead_inside() const {
+    auto all = judged();
+    if (!all) return all;
+    std::erase_if(*all, [&](int ifindex) {
+        const auto path = pin(at_other_end, outer_key(ifindex));
+        return !is_there(ifindex) || !path_exists(path) || hangs(path);
+    });
     return all;
 }
 
@@ -245,7 +286,7 @@ void ScopeLinks::open_all(const std::string &directory) {
     for (const auto &key : keys)
         (void)rows->put(key, open);
     auto here = ScopeLinks::open(directory);
-    if (here) (void)here->tidy([](std::uint64_t) { return false; });
+    if (here) (void)here->tidy([](std::uint64_t) { return false; }, [](std::uint64_t) { return true; });
 }
 
 } // namespace lk

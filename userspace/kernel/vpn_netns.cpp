@@ -2,12 +2,9 @@
 #include "kernel/vpn_netns.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <optional>
-#include <thread>
 
 #include "base/fd.h"
 #include "kernel/sys.h"
@@ -20,12 +17,7 @@ namespace {
 
 Result<std::uint64_t> cookie_of(const Fd &netns) {
     Result<std::uint64_t> cookie = std::uint64_t{0};
-    std::thread([&] { // which may stay there
-        cookie = setns(netns.get(), CLONE_NEWNET) == 0
-                     ? netns_cookie()
-                     : system_error("cannot look into the cgroup's network namespace", errno);
-    })
-        .join();
+    if (auto seen = in_netns(netns.get(), [&] { cookie = netns_cookie(); }); !seen) return seen.error();
     return cookie;
 }
 

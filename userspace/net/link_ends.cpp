@@ -4,21 +4,21 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/if.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
-#include <sched.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
-#include <thread>
 
 #include "base/fd.h"
 #include "net/netlink_socket.h"
+#include "net/netns.h"
 
 namespace lk {
 
@@ -52,6 +52,7 @@ std::optional<Found> read_found(const nlmsghdr &message) {
     const auto *info = static_cast<const ifinfomsg *>(nlmsg_data(header));
     Found found;
     found.end.ifindex = info->ifi_index;
+    found.end.ethernet = info->ifi_type == ARPHRD_ETHER;
     found.end.name = text(attributes[IFLA_IFNAME]);
     found.link = number(attributes[IFLA_LINK]).value_or(0);
     found.nsid = number(attributes[IFLA_LINK_NETNSID]);
@@ -91,7 +92,8 @@ Result<std::vector<LinkEnd>> ends_here(int outside) {
     auto socket = NetlinkSocket::open(NETLINK_ROUTE);
     if (!socket) return socket.error();
     std::vector<Found> all;
-    for (int tries = 0; tries < most_tries; ++tries) {
+    bool is_whole = false;
+    for (int tries = 0; tries < most_tries && !is_whole; ++tries) {
         all.clear();
         const ifinfomsg request{};
         const auto whole =
@@ -99,8 +101,9 @@ Result<std::vector<LinkEnd>> ends_here(int outside) {
                 if (auto found = read_found(message)) all.push_back(*std::move(found));
             });
         if (!whole) return whole.error();
-        if (*whole) break;
+        is_whole = *whole;
     }
+    if (!is_whole) return failure("the devices of a container change faster than they can be read");
     const auto ours = number_of(*socket, outside); // after the dump, which gives out the numbers
     std::vector<LinkEnd> ends;
     for (Found &each : all) {
@@ -118,14 +121,7 @@ Result<std::vector<LinkEnd>> link_ends(int netns) {
     const Fd outside{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)};
     if (!outside) return failure(fmt::format("/proc/thread-self/ns/net: {}", std::strerror(errno)));
     Result<std::vector<LinkEnd>> ends = std::vector<LinkEnd>{};
-    std::thread([&] { // which may stay there
-        if (::setns(netns, CLONE_NEWNET) != 0)
-            ends = failure(
-                fmt::format("cannot look into a container's network namespace: {}", std::strerror(errno)));
-        else
-            ends = ends_here(outside.get());
-    })
-        .join();
+    if (auto seen = in_netns(netns, [&] { ends = ends_here(outside.get()); }); !seen) return seen.error();
     return ends;
 }
 

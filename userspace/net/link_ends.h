@@ -15,6 +15,7 @@ struct LinkEnd {
     int ifindex = 0; // there
     std::string name;
     std::string kind;      // IFLA_INFO_KIND; empty: hardware
+    bool ethernet = false; // its frames have Ethernet's header
     int outer_ifindex = 0; // of a veth: its other end, in the caller's namespace; 0: not there
 };
 

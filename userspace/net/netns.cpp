@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -34,6 +35,19 @@ Result<void> enter_netns(const std::string &name_or_path) {
                      fmt::format("--netns {}: entering it needs root", quote(name_or_path))};
     return bad_input(
         fmt::format("--netns {}: {} is not a network namespace", quote(name_or_path), quote(path)));
+}
+
+Result<void> in_netns(int netns, const std::function<void()> &body) {
+    int error = 0;
+    std::thread([&] { // which may stay there
+        if (::setns(netns, CLONE_NEWNET) == 0)
+            body();
+        else
+            error = errno;
+    })
+        .join();
+    if (error) return failure(fmt::format("cannot look into a network namespace: {}", std::strerror(error)));
+    return {};
 }
 
 Result<void> check_bpffs(const std::string &path) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/result.h"
@@ -12,6 +13,9 @@ namespace lk {
 // Moves the calling thread into the network namespace NAME (of /run/netns) or PATH. Nothing else changes, so
 // the bpffs stays visible.
 Result<void> enter_netns(const std::string &name_or_path);
+
+// Runs BODY in a thread of its own that is in NETNS (a descriptor of a network namespace), and waits for it.
+Result<void> in_netns(int netns, const std::function<void()> &body);
 
 // The cookie of the calling thread's network namespace, which no other ever has: SO_NETNS_COOKIE where the
 // kernel has it (Linux 5.14), else by a BPF program (5.7, and root; it is gone when the call returns).
